@@ -1,0 +1,103 @@
+"""The command line: wiring only. One file a command, loaded when it is called.
+
+``kubedossier --help`` must stay fast, so the short help of each command stands here and nothing heavy is imported.
+"""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+from typing import Any
+
+import click
+
+from kubedossier import __version__
+
+# name -> (module under kubedossier.cli, short help); the function in the module is called `command`.
+COMMANDS: dict[str, tuple[str, str]] = {
+    "demo": ("demo", "Show the whole way on this machine: events in, report out."),
+    "snapshot": ("snapshot", "Pull events from the Console into the archive."),
+    "import": ("import_", "Archive events from files or standard input."),
+    "query": ("query", "Ask the archive a question, by name or in SQL."),
+    "report": ("report", "Print a compliance report as PDF."),
+    "status": ("status", "Show what was collected, what is missing, and the head."),
+    "rejects": ("rejects", "Show what could not be read as an event."),
+    "verify": ("verify", "Check that nothing in the archive was changed."),
+    "serve": ("serve", "Serve the archive through the Console's API."),
+}
+
+
+class LazyGroup(click.Group):
+    """A click group whose commands are imported when they are needed."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """All commands, in the order of the table."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import one command."""
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = importlib.import_module(f"kubedossier.cli.{COMMANDS[cmd_name][0]}").command
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command, and name the nearest one where it is misspelt."""
+        import difflib
+
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            near = difflib.get_close_matches(args[0], COMMANDS, n=1)
+            ctx.fail(f"No such command '{args[0]}'." + (f" Did you mean '{near[0]}'?" if near else ""))
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list of commands without importing any."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, short) for name, (_, short) in COMMANDS.items()])
+
+
+class Settings:
+    """What the global options say; every command receives it as ``ctx.obj``."""
+
+    def __init__(self, archive: str | None, config: Path | None, verbose: int, log_format: str) -> None:
+        self.archive_option = archive
+        self.config_path = config
+        self.verbose = verbose
+        self.log_format = log_format
+
+
+@click.group(
+    cls=LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 96, "auto_envvar_prefix": "KUBEDOSSIER"},
+)
+@click.option("--archive", metavar="PATH", envvar="KUBEDOSSIER_ARCHIVE", help="The archive.  [default: ./dossier]")
+@click.option(
+    "--config",
+    type=click.Path(path_type=Path, dir_okay=False),
+    envvar="KUBEDOSSIER_CONFIG",
+    help="The configuration file.  [default: ./kubedossier.toml]",
+)
+@click.option("-v", "--verbose", count=True, help="Say more; -vv for everything.")
+@click.option("--log-format", type=click.Choice(["text", "json"]), default="text", help="How to narrate on stderr.")
+@click.version_option(__version__, prog_name="kubedossier")
+@click.pass_context
+def cli(ctx: click.Context, archive: str | None, config: Path | None, verbose: int, log_format: str) -> None:
+    """Keep the Kubernetes audit events that Prisma Cloud Compute forgets.
+
+    kubedossier snapshots them to Parquet that nobody can change unseen, answers questions about them in SQL, and
+    prints compliance reports as PDF.
+
+    \b
+    New here?  kubedossier demo
+    """
+    from kubedossier.cli import diagnostics
+
+    diagnostics.configure(log_format, verbose)
+    ctx.obj = Settings(archive, config, verbose, log_format)
+
+
+def example(text: str) -> Any:
+    """Give a command's help its example lines (click epilog, kept as written)."""
+    return "\b\nExamples:\n" + "\n".join("  " + line for line in text.strip().splitlines())

@@ -1,0 +1,111 @@
+"""The one owner of stderr and of exit codes.
+
+Narration (``say``, ``warn``) goes to stderr as text or JSON lines; ``run`` is the single place that turns an
+exception into a message and an exit code. Nothing here may write to stdout.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import traceback
+from datetime import UTC, datetime
+
+import click
+
+from kubedossier.analytics.errors import INTERRUPTED_EXIT_CODE, KubedossierError
+
+_state = {"format": "text", "verbose": 0}
+
+
+def configure(log_format: str, verbose: int) -> None:
+    """Set how to narrate: ``text`` or ``json``, and how much."""
+    _state.update(format=log_format, verbose=verbose)
+
+
+def say(text: str, **fields: object) -> None:
+    """Tell the user what happens, on stderr."""
+    _write("info", text, fields)
+
+
+def detail(text: str, **fields: object) -> None:
+    """Tell it only when ``-v`` was given."""
+    if _state["verbose"]:
+        _write("debug", text, fields)
+
+
+def warn(text: str, **fields: object) -> None:
+    """Tell the user about something that needs attention, on stderr."""
+    _write("warning", text, fields)
+
+
+def run(command: click.Command) -> int:
+    """Run the command line and return the exit code; no traceback reaches the user."""
+    try:
+        result = command.main(standalone_mode=False)
+        return result if isinstance(result, int) else 0
+    except click.exceptions.Exit as error:
+        return error.exit_code
+    except click.exceptions.Abort:
+        _write("error", "Interrupted; everything that was acknowledged is kept.", {})
+        return INTERRUPTED_EXIT_CODE
+    except KeyboardInterrupt:
+        _write("error", "Interrupted; everything that was acknowledged is kept.", {})
+        return INTERRUPTED_EXIT_CODE
+    except click.UsageError as error:
+        usage = error.ctx.get_usage() + "\n\n" if error.ctx else ""
+        _error(usage * (_state["format"] == "text") + error.format_message(), _help_hint(error), error.exit_code)
+        return error.exit_code
+    except click.ClickException as error:
+        _error(error.format_message(), "", error.exit_code)
+        return error.exit_code
+    except KubedossierError as error:
+        _error(error.message, error.hint, error.exit_code)
+        _traceback_when_asked()
+        return error.exit_code
+    except BrokenPipeError:
+        # The reader of stdout went away (`| head`): not an error. Keep the interpreter from complaining at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:  # noqa: BLE001 - the last line of defence: a bug must still end in one plain sentence
+        _error(
+            f"Unexpected {type(error).__name__}: {error}",
+            "This is a fault in kubedossier. Run again with -vv and send the output to its developers.",
+            1,
+        )
+        _traceback_when_asked()
+        return 1
+
+
+def _help_hint(error: click.UsageError) -> str:
+    return f"'{error.ctx.command_path} --help' lists what it takes." if error.ctx else ""
+
+
+def _traceback_when_asked() -> None:
+    if int(_state["verbose"]) >= 2:
+        sys.stderr.write(traceback.format_exc())
+
+
+def _error(message: str, hint: str, exit_code: int) -> None:
+    fields: dict[str, object] = {"exit_code": exit_code}
+    if _state["format"] == "json":
+        _write("error", message, fields | ({"hint": hint} if hint else {}))
+    else:
+        _write("error", message + (f"\n{hint}" if hint else ""), {})
+
+
+def _write(level: str, text: str, fields: dict[str, object]) -> None:
+    if _state["format"] == "json":
+        at = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        line = json.dumps({"at": at, "level": level, "message": text} | fields, default=str)
+        click.echo(line, err=True)
+        return
+    from kubedossier.cli.output import visible
+
+    safe = "\n".join(visible(line) for line in text.split("\n"))
+    if level == "error":
+        safe = click.style("error: ", fg="red", bold=True) + safe
+    elif level == "warning":
+        safe = click.style("warning: ", fg="yellow", bold=True) + safe
+    click.echo(safe, err=True)

@@ -1,0 +1,78 @@
+"""The one owner of stdout, and of output files.
+
+stdout is data. Untrusted text is made harmless before it reaches a terminal; a file appears only when it is
+complete.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+import unicodedata
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+import click
+
+from kubedossier.analytics.errors import StorageError, UsageError
+
+
+def visible(text: str) -> str:
+    """The text with every control, format, surrogate and separator character written as ``[U+XXXX]``."""
+    if text.isprintable():
+        return text
+    return "".join(
+        f"[U+{ord(char):04X}]" if unicodedata.category(char)[0] in "CZ" and char != " " else char for char in text
+    )
+
+
+def write_text(text: str) -> None:
+    """Write data to stdout as it is, without adding a line end."""
+    click.echo(text, nl=False)
+
+
+def write_line(text: str = "") -> None:
+    """Write one line to stdout."""
+    click.echo(text)
+
+
+def write_bytes(data: bytes) -> None:
+    """Write binary data to stdout.
+
+    Raises:
+        UsageError: stdout is a terminal.
+    """
+    if sys.stdout.isatty():
+        raise UsageError("Binary output would garble the terminal", hint="Add -o FILE, or pipe it somewhere.")
+    sys.stdout.buffer.write(data)
+    sys.stdout.buffer.flush()
+
+
+@contextmanager
+def complete_file(path: Path) -> Iterator[IO[bytes]]:
+    """Open a file that appears under its name only when the block ends without an error.
+
+    Raises:
+        StorageError: the folder does not exist or cannot be written.
+    """
+    try:
+        handle = tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False)  # noqa: SIM115
+    except OSError as error:
+        raise StorageError(
+            f"Cannot write '{path}': {error.strerror}", hint="Does the folder exist, and may you write in it?"
+        ) from error
+    try:
+        with handle:
+            yield handle
+            handle.flush()
+            os.fsync(handle.fileno())
+        umask = os.umask(0)
+        os.umask(umask)
+        os.chmod(handle.name, 0o666 & ~umask)  # noqa: PTH101
+        os.replace(handle.name, path)  # noqa: PTH105
+    except BaseException:
+        Path(handle.name).unlink(missing_ok=True)
+        raise
