@@ -1,17 +1,22 @@
 """The command line: wiring only. One file a command, loaded when it is called.
 
-``kubedossier --help`` must stay fast, so the short help of each command stands here and nothing heavy is imported.
+``kubedossier --help`` must stay fast, so the short help of each command stands here and nothing heavy is
+imported.
 """
 
 from __future__ import annotations
 
 import importlib
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from kubedossier import __version__
+
+if TYPE_CHECKING:
+    from kubedossier.analytics.config import Config
 
 # name -> (module under kubedossier.cli, short help); the function in the module is called `command`.
 COMMANDS: dict[str, tuple[str, str]] = {
@@ -59,7 +64,7 @@ class LazyGroup(click.Group):
 
 
 class Settings:
-    """What the global options say; every command receives it as ``ctx.obj``."""
+    """What the global options, the environment and the configuration say; every command gets it as its object."""
 
     def __init__(self, archive: str | None, config: Path | None, verbose: int, log_format: str) -> None:
         self.archive_option = archive
@@ -67,27 +72,62 @@ class Settings:
         self.verbose = verbose
         self.log_format = log_format
 
+    @cached_property
+    def config(self) -> Config:
+        """The configuration, read when a command first asks for it; empty where there is no file.
+
+        Raises:
+            UsageError: the file has a mistake, or the one that was named is not there.
+        """
+        from kubedossier.analytics.config import find_config, read_config
+
+        return read_config(self.config_path or find_config())
+
+    def archive_path(self) -> Path:
+        """The archive's folder: option, else environment, else configuration, else ``./dossier``."""
+        if self.archive_option:
+            return Path(self.archive_option).expanduser()
+        return self.config.archive or Path("dossier")
+
 
 @click.group(
     cls=LazyGroup,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 96, "auto_envvar_prefix": "KUBEDOSSIER"},
+    context_settings={
+        "help_option_names": ["-h", "--help"],
+        "max_content_width": 96,
+        "auto_envvar_prefix": "KUBEDOSSIER",
+    },
 )
-@click.option("--archive", metavar="PATH", envvar="KUBEDOSSIER_ARCHIVE", help="The archive.  [default: ./dossier]")
+@click.option(
+    "--archive",
+    metavar="PATH",
+    envvar="KUBEDOSSIER_ARCHIVE",
+    allow_from_autoenv=False,
+    help="The archive's folder.  [default: ./dossier]",
+)
 @click.option(
     "--config",
+    metavar="FILE",
     type=click.Path(path_type=Path, dir_okay=False),
     envvar="KUBEDOSSIER_CONFIG",
-    help="The configuration file.  [default: ./kubedossier.toml]",
+    allow_from_autoenv=False,
+    help="The configuration file.  [default: ./kubedossier.toml, else the user's own]",
 )
-@click.option("-v", "--verbose", count=True, help="Say more; -vv for everything.")
-@click.option("--log-format", type=click.Choice(["text", "json"]), default="text", help="How to narrate on stderr.")
-@click.version_option(__version__, prog_name="kubedossier")
+@click.option("-v", "--verbose", count=True, allow_from_autoenv=False, help="Say more; -vv for everything.")
+@click.option(
+    "--log-format",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    allow_from_autoenv=False,
+    help="How to narrate on standard error.  [default: text]",
+)
+@click.version_option(__version__, prog_name="kubedossier", allow_from_autoenv=False)
 @click.pass_context
 def cli(ctx: click.Context, archive: str | None, config: Path | None, verbose: int, log_format: str) -> None:
-    """Keep the Kubernetes audit events that Prisma Cloud Compute forgets.
+    r"""Keep the Kubernetes audit events that Prisma Cloud Compute forgets.
 
-    kubedossier snapshots them to Parquet that nobody can change unseen, answers questions about them in SQL, and
-    prints compliance reports as PDF.
+    kubedossier snapshots them to Parquet that nobody can change unseen, answers questions about them in SQL,
+    and prints compliance reports as PDF.
 
     \b
     New here?  kubedossier demo

@@ -1,0 +1,325 @@
+"""The configuration file: what a user writes once instead of typing it every day.
+
+It is found in the current folder, then in the user's configuration folder, or named outright. A mistake in it is
+an error that names the file, the line and the nearest known word: a misspelt key must never be passed over in
+silence. It must never hold a secret either: a file that does is refused.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass, field, fields
+from pathlib import Path
+from typing import Any, NoReturn, TypeVar
+
+from kubedossier.analytics.errors import UsageError
+
+FILE_NAME = "kubedossier.toml"
+PAPERS = ("a4", "letter")
+_SECRETS = ("password", "token", "secret", "access_key", "secret_key", "api_key")
+_WHERE_SECRETS_GO = (
+    "Give it in the environment (KUBEDOSSIER_PASSWORD, KUBEDOSSIER_TOKEN), in a file named by password_file, "
+    "or in the keyring."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ConsoleConfig:
+    """A Console to snapshot: one table ``[console.NAME]``. What is None was not said."""
+
+    name: str
+    url: str
+    username: str | None = None
+    password_file: Path | None = None
+    token_file: Path | None = None
+    project: str | None = None
+    api_version: str | None = None
+    page_size: int | None = None
+    connections: int | None = None
+    overlap: str | None = None
+    ca_bundle: Path | None = None
+    client_cert: Path | None = None
+    insecure: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ReportConfig:
+    """What a report is to cover and how it looks: one table ``[report.NAME]``. What is None was not said."""
+
+    name: str
+    title: str | None = None
+    organisation: str | None = None
+    frameworks: tuple[str, ...] = ()
+    period: str | None = None
+    paper: str | None = None
+    logo: Path | None = None
+    classification: str | None = None
+    audience: str | None = None
+    prepared_by: str | None = None
+    reviewer: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryConfig:
+    """Where a job puts what it made: one entry of ``deliver``."""
+
+    directory: Path
+
+
+@dataclass(frozen=True, slots=True)
+class JobConfig:
+    """Something to do at set times: one table ``[[job]]``."""
+
+    name: str
+    run: str
+    cron: str
+    timezone: str = "UTC"
+    console: str | None = None
+    report: str | None = None
+    period: str | None = None
+    deliver: tuple[DeliveryConfig, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """All that the configuration file says. Relative paths in it are relative to the file's own folder.
+
+    Attributes:
+        path: the file it was read from; None when there is none, and then everything else is empty.
+        archive: the archive's folder.
+        queries: a folder of the user's own .sql files.
+        consoles: the Consoles by name.
+        reports: the reports by name.
+        jobs: what to do at set times, in the file's order.
+    """
+
+    path: Path | None = None
+    archive: Path | None = None
+    queries: Path | None = None
+    consoles: dict[str, ConsoleConfig] = field(default_factory=dict)
+    reports: dict[str, ReportConfig] = field(default_factory=dict)
+    jobs: tuple[JobConfig, ...] = ()
+
+    def console(self, name: str | None = None) -> ConsoleConfig | None:
+        """The Console of that name; without a name the only one there is, or None.
+
+        Raises:
+            UsageError: there is none of that name, or there are several and no name was given.
+        """
+        if name is None:
+            if len(self.consoles) > 1:
+                raise UsageError(
+                    f"'{self.path}' names several Consoles",
+                    hint=f"Say which: --console {' or '.join(self.consoles)}",
+                )
+            return next(iter(self.consoles.values()), None)
+        if name not in self.consoles:
+            raise UsageError(f"No [console.{name}] in the configuration", hint=_nearest(name, self.consoles))
+        return self.consoles[name]
+
+    def report(self, name: str) -> ReportConfig:
+        """The report of that name; ``monthly`` is always there.
+
+        Raises:
+            UsageError: there is none of that name.
+        """
+        if name == "monthly":
+            return self.reports.get(name, ReportConfig("monthly"))
+        if name not in self.reports:
+            hint = _nearest(name, ["monthly", *self.reports])
+            raise UsageError(f"No [report.{name}] in the configuration", hint=hint)
+        return self.reports[name]
+
+
+def find_config(environ: Mapping[str, str] = os.environ, folder: Path | None = None) -> Path | None:
+    """The configuration file that holds here: the one in the (current) folder, else the user's own, else None."""
+    home = environ.get("XDG_CONFIG_HOME") or str(Path(environ.get("HOME", "~")).expanduser() / ".config")
+    candidates = ((folder or Path()) / FILE_NAME, Path(home) / "kubedossier" / FILE_NAME)
+    return next((path for path in candidates if path.is_file()), None)
+
+
+def read_config(path: Path | None) -> Config:
+    """Read a configuration file; None is the empty configuration.
+
+    Raises:
+        UsageError: it cannot be read, is no TOML, or holds an unknown key, a wrong value or a secret.
+    """
+    if path is None:
+        return Config()
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+        data = tomllib.loads(text)
+    except OSError as error:
+        raise UsageError(f"Cannot read the configuration '{path}': {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"The configuration '{path}' is not UTF-8 text") from error
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"The configuration '{path}' is no TOML: {error}") from error
+    return _Reader(path, text).config(data)
+
+
+_TYPES: dict[str, tuple[type, str]] = {
+    "str": (str, "text"),
+    "Path": (str, "a path"),
+    "int": (int, "a whole number"),
+    "bool": (bool, "true or false"),
+}
+Row = TypeVar("Row", ConsoleConfig, ReportConfig, DeliveryConfig, JobConfig)
+
+
+class _Reader:
+    """Turns the parsed file into a Config; knows the file, so that every error can name its line."""
+
+    def __init__(self, path: Path, text: str) -> None:
+        self.path = path
+        self.lines = _lines(text)
+
+    def config(self, data: dict[str, Any]) -> Config:
+        self.known(data, ("archive", "queries", "console", "report", "job"), ())
+        consoles = {
+            name: self.row(ConsoleConfig, table, ("console", name), name=name)
+            for name, table in self.table(data.get("console", {}), ("console",)).items()
+        }
+        reports = {
+            name: self.row(ReportConfig, table, ("report", name), name=name)
+            for name, table in self.table(data.get("report", {}), ("report",)).items()
+        }
+        jobs = tuple(
+            self.row(JobConfig, table, ("job", str(n))) for n, table in enumerate(self.array(data, ("job",)))
+        )
+        for console in consoles.values():
+            self.check_console(console)
+        for report in reports.values():
+            if report.paper not in (None, *PAPERS):
+                self.fail(("report", report.name, "paper"), "must be 'a4' or 'letter'")
+        for n, job in enumerate(jobs):
+            self.check_job(n, job, consoles, reports)
+        archive, queries = (
+            self.value("Path", data[key], (key,)) if key in data else None for key in ("archive", "queries")
+        )
+        return Config(self.path, archive, queries, consoles, reports, jobs)
+
+    def check_console(self, console: ConsoleConfig) -> None:
+        where = ("console", console.name, "url")
+        if not console.url.startswith(("https://", "http://")):
+            self.fail(where, "must be an address that starts with https://")
+        if "@" in console.url.split("://", 1)[1].split("/", 1)[0]:
+            self.fail(
+                where,
+                "holds a user name or password, which does not belong into an address",
+                _WHERE_SECRETS_GO,
+            )
+
+    def check_job(self, n: int, job: JobConfig, consoles: dict[str, Any], reports: dict[str, Any]) -> None:
+        if job.console is not None and job.console not in consoles:
+            self.fail(
+                ("job", str(n), "console"),
+                f"names no [console.{job.console}]",
+                _nearest(job.console, consoles),
+            )
+        if job.report is not None and job.report not in ("monthly", *reports):
+            hint = _nearest(job.report, ["monthly", *reports])
+            self.fail(("job", str(n), "report"), f"names no [report.{job.report}]", hint)
+
+    def row(self, cls: type[Row], table: Any, where: tuple[str, ...], **given: Any) -> Row:
+        """One dataclass from one table; the dataclass's own fields say which keys and types it may have."""
+        kinds = {each.name: str(each.type) for each in fields(cls) if each.name not in given}
+        table = self.table(table, where)
+        self.known(table, tuple(kinds), where)
+        values: dict[str, Any] = {
+            key: self.value(kinds[key], value, (*where, key)) for key, value in table.items()
+        }
+        for each in fields(cls):
+            if each.default is MISSING and each.name not in values and each.name not in given:
+                self.fail(where, f"has no '{each.name}'")
+        return cls(**given, **values)
+
+    def value(self, kind: str, value: Any, where: tuple[str, ...]) -> Any:
+        """A value, checked against the type its field is declared with."""
+        kind = kind.removesuffix(" | None")
+        if kind == "tuple[str, ...]":
+            return tuple(self.value("str", each, where) for each in self.items(value, where))
+        if kind == "tuple[DeliveryConfig, ...]":
+            return tuple(self.row(DeliveryConfig, each, where) for each in self.items(value, where))
+        python, words = _TYPES[kind]
+        if not isinstance(value, python) or (python is int and isinstance(value, bool)):
+            self.fail(where, f"must be {words}, not {value!r}")
+        if value == "":
+            self.fail(where, "is empty")
+        return self.path.parent / Path(value).expanduser() if kind == "Path" else value
+
+    def table(self, value: Any, where: tuple[str, ...]) -> dict[str, Any]:
+        if not isinstance(value, dict):
+            self.fail(where, f"must be a table, written [{'.'.join(where)}]")
+        return value
+
+    def array(self, data: dict[str, Any], where: tuple[str, ...]) -> list[Any]:
+        value = data.get(where[0], [])
+        if not isinstance(value, list):
+            self.fail(where, f"must be a list of tables, each written [[{where[0]}]]")
+        return value
+
+    def items(self, value: Any, where: tuple[str, ...]) -> list[Any]:
+        if not isinstance(value, list):
+            self.fail(where, f"must be a list, not {value!r}")
+        return value
+
+    def known(self, table: dict[str, Any], keys: tuple[str, ...], where: tuple[str, ...]) -> None:
+        for key in table:
+            if key in keys:
+                continue
+            if key.lower() in _SECRETS:
+                self.fail(
+                    (*where, key), "is a secret, and secrets do not belong into this file", _WHERE_SECRETS_GO
+                )
+            self.fail((*where, key), "is not a key known here", _nearest(key, keys))
+
+    def fail(self, where: tuple[str, ...], what: str, hint: str = "") -> NoReturn:
+        line = next(
+            (self.lines[where[:n]] for n in range(len(where), 0, -1) if where[:n] in self.lines), None
+        )
+        place = f"'{self.path}'" + (f", line {line}" if line else "")
+        raise UsageError(f"{place}: '{'.'.join(where)}' {what}", hint=hint)
+
+
+def _nearest(word: str, known: Any) -> str:
+    near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
+    if near:
+        return f"Did you mean '{near[0]}'?"
+    return f"Known here: {', '.join(known)}." if known else ""
+
+
+def _lines(text: str) -> dict[tuple[str, ...], int]:
+    """The line on which each table and key stands, ``("console", "prod", "url") -> 7``; arrays count from "0".
+
+    Only good enough for messages: a key inside an inline table is not found, and its nearest parent is named.
+    """
+    found: dict[tuple[str, ...], int] = {}
+    table: tuple[str, ...] = ()
+    inside: str | None = None  # the quotes of a text that runs over several lines
+    for number, line in enumerate(text.splitlines(), 1):
+        stripped, was_inside = line.strip(), inside
+        for quotes in ('"""', "'''"):
+            if inside in (None, quotes) and line.count(quotes) % 2:
+                inside = quotes if inside is None else None
+        if was_inside or stripped.startswith(("#", "{")):
+            continue
+        if stripped.startswith("[["):
+            name = _parts(stripped[2 : stripped.find("]]")])
+            count = sum(1 for key in found if key[:-1] == name and key[-1].isdigit())
+            table = (*name, str(count))
+            found.setdefault(name, number)
+            found[table] = number
+        elif stripped.startswith("["):
+            table = _parts(stripped[1 : stripped.find("]")])
+            found.setdefault(table, number)
+        elif "=" in stripped:
+            found.setdefault((*table, *_parts(stripped.split("=", 1)[0])), number)
+    return found
+
+
+def _parts(dotted: str) -> tuple[str, ...]:
+    return tuple(part.strip().strip("\"'") for part in dotted.split("."))
