@@ -1,8 +1,8 @@
 """The configuration file: what a user writes once instead of typing it every day.
 
-It is found in the current folder, then in the user's configuration folder, or named outright. A mistake in it is
-an error that names the file, the line and the nearest known word: a misspelt key must never be passed over in
-silence. It must never hold a secret either: a file that does is refused.
+It is found in the current folder, then in the user's configuration folder, or named outright. A mistake in it
+is an error that names the file, the line and the nearest known word: a misspelt key must never be passed over
+in silence. It must never hold a secret either: a file that does is refused.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 from kubedossier.analytics.errors import UsageError
+from kubedossier.analytics.toml_lines import key_lines
 
 FILE_NAME = "kubedossier.toml"
 PAPERS = ("a4", "letter")
@@ -135,7 +136,7 @@ class Config:
 
 
 def find_config(environ: Mapping[str, str] = os.environ, folder: Path | None = None) -> Path | None:
-    """The configuration file that holds here: the one in the (current) folder, else the user's own, else None."""
+    """The configuration file that holds here: in the (current) folder, else the user's own, else None."""
     home = environ.get("XDG_CONFIG_HOME") or str(Path(environ.get("HOME", "~")).expanduser() / ".config")
     candidates = ((folder or Path()) / FILE_NAME, Path(home) / "kubedossier" / FILE_NAME)
     return next((path for path in candidates if path.is_file()), None)
@@ -175,7 +176,7 @@ class _Reader:
 
     def __init__(self, path: Path, text: str) -> None:
         self.path = path
-        self.lines = _lines(text)
+        self.lines = key_lines(text)
 
     def config(self, data: dict[str, Any]) -> Config:
         self.known(data, ("archive", "queries", "console", "report", "job"), ())
@@ -187,9 +188,7 @@ class _Reader:
             name: self.row(ReportConfig, table, ("report", name), name=name)
             for name, table in self.table(data.get("report", {}), ("report",)).items()
         }
-        jobs = tuple(
-            self.row(JobConfig, table, ("job", str(n))) for n, table in enumerate(self.array(data, ("job",)))
-        )
+        jobs = tuple(self.row(JobConfig, table, ("job", str(n))) for n, table in enumerate(self.array(data, ("job",))))
         for console in consoles.values():
             self.check_console(console)
         for report in reports.values():
@@ -229,9 +228,7 @@ class _Reader:
         kinds = {each.name: str(each.type) for each in fields(cls) if each.name not in given}
         table = self.table(table, where)
         self.known(table, tuple(kinds), where)
-        values: dict[str, Any] = {
-            key: self.value(kinds[key], value, (*where, key)) for key, value in table.items()
-        }
+        values: dict[str, Any] = {key: self.value(kinds[key], value, (*where, key)) for key, value in table.items()}
         for each in fields(cls):
             if each.default is MISSING and each.name not in values and each.name not in given:
                 self.fail(where, f"has no '{each.name}'")
@@ -249,7 +246,7 @@ class _Reader:
             self.fail(where, f"must be {words}, not {value!r}")
         if value == "":
             self.fail(where, "is empty")
-        return self.path.parent / Path(value).expanduser() if kind == "Path" else value
+        return self.path.parent / Path(str(value)).expanduser() if kind == "Path" else value
 
     def table(self, value: Any, where: tuple[str, ...]) -> dict[str, Any]:
         if not isinstance(value, dict):
@@ -272,15 +269,11 @@ class _Reader:
             if key in keys:
                 continue
             if key.lower() in _SECRETS:
-                self.fail(
-                    (*where, key), "is a secret, and secrets do not belong into this file", _WHERE_SECRETS_GO
-                )
+                self.fail((*where, key), "is a secret, and secrets do not belong into this file", _WHERE_SECRETS_GO)
             self.fail((*where, key), "is not a key known here", _nearest(key, keys))
 
     def fail(self, where: tuple[str, ...], what: str, hint: str = "") -> NoReturn:
-        line = next(
-            (self.lines[where[:n]] for n in range(len(where), 0, -1) if where[:n] in self.lines), None
-        )
+        line = next((self.lines[where[:n]] for n in range(len(where), 0, -1) if where[:n] in self.lines), None)
         place = f"'{self.path}'" + (f", line {line}" if line else "")
         raise UsageError(f"{place}: '{'.'.join(where)}' {what}", hint=hint)
 
@@ -290,36 +283,3 @@ def _nearest(word: str, known: Any) -> str:
     if near:
         return f"Did you mean '{near[0]}'?"
     return f"Known here: {', '.join(known)}." if known else ""
-
-
-def _lines(text: str) -> dict[tuple[str, ...], int]:
-    """The line on which each table and key stands, ``("console", "prod", "url") -> 7``; arrays count from "0".
-
-    Only good enough for messages: a key inside an inline table is not found, and its nearest parent is named.
-    """
-    found: dict[tuple[str, ...], int] = {}
-    table: tuple[str, ...] = ()
-    inside: str | None = None  # the quotes of a text that runs over several lines
-    for number, line in enumerate(text.splitlines(), 1):
-        stripped, was_inside = line.strip(), inside
-        for quotes in ('"""', "'''"):
-            if inside in (None, quotes) and line.count(quotes) % 2:
-                inside = quotes if inside is None else None
-        if was_inside or stripped.startswith(("#", "{")):
-            continue
-        if stripped.startswith("[["):
-            name = _parts(stripped[2 : stripped.find("]]")])
-            count = sum(1 for key in found if key[:-1] == name and key[-1].isdigit())
-            table = (*name, str(count))
-            found.setdefault(name, number)
-            found[table] = number
-        elif stripped.startswith("["):
-            table = _parts(stripped[1 : stripped.find("]")])
-            found.setdefault(table, number)
-        elif "=" in stripped:
-            found.setdefault((*table, *_parts(stripped.split("=", 1)[0])), number)
-    return found
-
-
-def _parts(dotted: str) -> tuple[str, ...]:
-    return tuple(part.strip().strip("\"'") for part in dotted.split("."))

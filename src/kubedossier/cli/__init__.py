@@ -64,7 +64,7 @@ class LazyGroup(click.Group):
 
 
 class Settings:
-    """What the global options, the environment and the configuration say; every command gets it as its object."""
+    """What the global options, the environment and the configuration say; every command gets it."""
 
     def __init__(self, archive: str | None, config: Path | None, verbose: int, log_format: str) -> None:
         self.archive_option = archive

@@ -1,0 +1,109 @@
+"""stderr and exit codes: every error becomes one plain message, whatever it was."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import click
+import pytest
+
+from kubedossier.analytics.errors import EXIT_CODES, KubedossierError, SourceError
+from kubedossier.cli import diagnostics
+
+
+@pytest.fixture(autouse=True)
+def _quiet_again(monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["kubedossier"])
+    yield
+    diagnostics.configure("text", 0)
+
+
+def failing(error: BaseException) -> click.Command:
+    def fail() -> None:
+        raise error
+
+    return click.Command("kubedossier", callback=fail)
+
+
+def every_error() -> list[type[KubedossierError]]:
+    found, queue = [], [KubedossierError]
+    while queue:
+        cls = queue.pop()
+        found.append(cls)
+        queue += cls.__subclasses__()
+    return found
+
+
+@pytest.mark.parametrize("cls", every_error())
+def test_every_error_ends_with_its_own_exit_code_its_message_and_its_hint(cls, capsys):
+    code = diagnostics.run(failing(cls("It broke at 'x'", hint="Mend x.")))
+    output = capsys.readouterr()
+    assert code == cls.exit_code
+    assert output.err == "error: It broke at 'x'\nMend x.\n"
+    assert output.out == ""
+
+
+def test_exit_codes_are_distinct_and_each_has_a_meaning():
+    codes = [cls.exit_code for cls in every_error()]
+    assert len(codes) == len(set(codes))
+    assert set(codes) | {0, 130} == set(EXIT_CODES)
+    assert all(EXIT_CODES.values())
+
+
+def test_an_unforeseen_error_is_one_plain_sentence_without_a_traceback(capsys):
+    code = diagnostics.run(failing(ZeroDivisionError("division by zero")))
+    error = capsys.readouterr().err
+    assert code == 1
+    assert error.startswith("error: Unexpected ZeroDivisionError: division by zero\n")
+    assert "Traceback" not in error
+
+
+def test_a_traceback_is_shown_when_asked_for(capsys):
+    diagnostics.configure("text", 2)
+    diagnostics.run(failing(ZeroDivisionError()))
+    assert "Traceback" in capsys.readouterr().err
+
+
+def test_an_interruption_ends_with_130(capsys):
+    assert diagnostics.run(failing(KeyboardInterrupt())) == 130
+    assert "Interrupted" in capsys.readouterr().err
+
+
+def test_a_usage_error_shows_the_usage_and_names_the_help(capsys, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["kubedossier", "--nonsense"])
+    command = click.Command("kubedossier", callback=lambda: None)
+    assert diagnostics.run(command) == 2
+    error = capsys.readouterr().err
+    assert "Usage: " in error
+    assert "--nonsense" in error
+    assert "--help" in error
+
+
+def test_a_command_that_returns_a_number_ends_with_it():
+    assert diagnostics.run(click.Command("kubedossier", callback=lambda: 4)) == 4
+    assert diagnostics.run(click.Command("kubedossier", callback=lambda: None)) == 0
+
+
+def test_untrusted_text_reaches_the_terminal_only_in_visible_form(capsys):
+    diagnostics.warn("user '\x1b[31mroot\u202e'")
+    error = capsys.readouterr().err
+    assert "\x1b" not in error
+    assert error == "warning: user '[U+001B][31mroot[U+202E]'\n"
+
+
+def test_in_json_each_message_is_one_line_with_its_fields(capsys):
+    diagnostics.configure("json", 0)
+    diagnostics.say("two\nlines", rows=3)
+    diagnostics.run(failing(SourceError("No answer", hint="Look there.")))
+    told, failed = (json.loads(line) for line in capsys.readouterr().err.splitlines())
+    assert (told["level"], told["message"], told["rows"]) == ("info", "two\nlines", 3)
+    assert (failed["level"], failed["exit_code"], failed["hint"]) == ("error", 6, "Look there.")
+
+
+def test_details_are_told_only_when_asked_for(capsys):
+    diagnostics.detail("much")
+    assert capsys.readouterr().err == ""
+    diagnostics.configure("text", 1)
+    diagnostics.detail("much")
+    assert "much" in capsys.readouterr().err
