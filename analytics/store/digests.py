@@ -37,9 +37,7 @@ class Tally:
 
     def facts(self) -> dict[str, dict[str, object]]:
         """``{month: {"n": events, "digest": hex}}`` as the ledger holds it."""
-        return {
-            month: {"n": len(leaves), "digest": digest(leaves)} for month, leaves in sorted(self._leaves.items())
-        }
+        return {month: {"n": len(leaves), "digest": digest(leaves)} for month, leaves in sorted(self._leaves.items())}
 
     def counts(self) -> dict[str, int]:
         """Events by month."""

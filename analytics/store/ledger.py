@@ -21,7 +21,22 @@ Entry = dict[str, Any]
 
 NO_HASH = "0" * 64
 TYPES = frozenset(
-    "genesis snapshot import compact seal prune hold gc key anchor note delivery retract upgrade".split()
+    (
+        "genesis",
+        "snapshot",
+        "import",
+        "compact",
+        "seal",
+        "prune",
+        "hold",
+        "gc",
+        "key",
+        "anchor",
+        "note",
+        "delivery",
+        "retract",
+        "upgrade",
+    )
 )
 
 
@@ -97,7 +112,8 @@ class Ledger:
         """
         if not 1 <= seq <= len(self.entries):
             raise StorageError(
-                f"The ledger has no entry {seq}; it ends at {len(self.entries)}", hint="See 'kubedossier status'."
+                f"The ledger has no entry {seq}; it ends at {len(self.entries)}",
+                hint="See 'kubedossier status'.",
             )
         return Ledger(self.root, self.entries[:seq], self.hashes[:seq])
 
@@ -120,9 +136,7 @@ class Ledger:
 
     def live(self, role: str = "events") -> tuple[FileRef, ...]:
         """The files of a role that the views read, in the ledger's order; retracted ones are left out."""
-        return tuple(
-            one for one in self.files.values() if one.role == role and one.snapshot not in self.retracted
-        )
+        return tuple(one for one in self.files.values() if one.role == role and one.snapshot not in self.retracted)
 
 
 def _read_entry(root: Path, seq: int) -> bytes | None:
@@ -132,7 +146,8 @@ def _read_entry(root: Path, seq: int) -> bytes | None:
         return None
     except OSError as error:
         raise StorageError(
-            f"Cannot read ledger entry {seq} in '{root}': {error.strerror}", hint="Check the folder's permissions."
+            f"Cannot read ledger entry {seq} in '{root}': {error.strerror}",
+            hint="Check the folder's permissions.",
         ) from error
 
 

@@ -1,0 +1,226 @@
+"""Imports files: reads them whole, refuses what is no audit log, archives the rest in one run.
+
+Compression is found by its first bytes. Progress is yielded, nothing is printed. An import never claims coverage.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import pyarrow as pa
+
+from kubedossier.analytics.errors import KubedossierError, StorageError, UsageError
+from kubedossier.analytics.ingest.intake import Intake, Receipt
+from kubedossier.analytics.ingest.parsing import RejectedRecord
+from kubedossier.analytics.ingest.row import Record
+from kubedossier.analytics.ingest.sources import FORMATS, SkippedRecord, derive, expand
+from kubedossier.analytics.ingest.sources.framing import Framed, frame
+
+BLOCK_BYTES = 16 * 1024 * 1024
+COMMIT_RECORDS = 1_000_000
+_LOOK_AT = 1000
+_MAGIC = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd", b"BZh": "bz2"}
+
+
+@dataclass(frozen=True, slots=True)
+class Labels:
+    """What raw audit logs do not say about themselves, from the command line; None where not given."""
+
+    cluster: str | None = None
+    account: str | None = None
+    provider: str | None = None
+
+    def context(self, file: str) -> str:
+        """The context of the records of one file, as JSON text."""
+        named = {"cluster": self.cluster, "account": self.account, "provider": self.provider}
+        known = {key: value for key, value in named.items() if value}
+        return json.dumps({"file": file, **known}, sort_keys=True, ensure_ascii=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far an import is: the file, and compressed bytes read of those it has (None where unknown)."""
+
+    file: str
+    bytes_read: int
+    bytes_total: int | None
+    receipt: Receipt | None = None
+
+
+def import_files(
+    archive: Path,
+    files: Sequence[str],
+    *,
+    labels: Labels | None = None,
+    input_format: str | None = None,
+    stdin: BinaryIO | None = None,
+    wait: bool = False,
+) -> Iterator[Progress]:
+    """Archive the records of files.
+
+    Args:
+        archive: where; made when absent.
+        files: paths; ``-`` is ``stdin``.
+        labels: cluster, account and provider of raw audit logs.
+        input_format: one of ``sources.FORMATS``; None finds it by shape, record by record.
+        stdin: what ``-`` reads.
+        wait: wait for another writer.
+
+    Yields:
+        Progress after each block; those with a receipt tell of a commit.
+
+    Raises:
+        KubedossierError: a file is no audit log, or is damaged; nothing of the current commit is archived.
+        StorageError: a file cannot be read, or the archive not written.
+    """
+    if input_format is not None and input_format not in FORMATS:
+        raise UsageError(f"'{input_format}' is no input format", hint=f"It is one of {', '.join(FORMATS)}.")
+    sources = [_Source(name, stdin) for name in files]
+    for source in sources:
+        source.check()
+    with Intake(archive, kind="import", wait=wait) as intake:
+        pending = 0
+        named: list[dict[str, object]] = []
+        for source in sources:
+            named.append({"name": source.shown, "bytes": source.size_bytes})
+            context = (labels or Labels()).context(source.shown)
+            for records in _batches(source, context, input_format):
+                intake.add(records)
+                pending += len(records)
+                receipt = None
+                if pending >= COMMIT_RECORDS:
+                    receipt, pending = intake.commit(_facts(named)), 0
+                yield Progress(source.shown, source.bytes_read, source.size_bytes, receipt)
+        yield Progress(sources[-1].shown if sources else "", 0, 0, intake.commit(_facts(named)))
+
+
+def _facts(named: list[dict[str, object]]) -> dict[str, object]:
+    return {"source": {"files": [dict(one) for one in named]}}
+
+
+class _Source:
+    """One input file, decompressed on the way."""
+
+    def __init__(self, name: str, stdin: BinaryIO | None) -> None:
+        self.name = name
+        self.shown = "standard input" if name == "-" else Path(name).name
+        self._stdin = stdin
+        self.bytes_read = 0
+        self.size_bytes: int | None = None
+
+    def check(self) -> None:
+        """Fail early where the file cannot be read."""
+        if self.name == "-":
+            return
+        path = Path(self.name)
+        try:
+            if path.is_dir():
+                raise UsageError(f"'{path}' is a folder", hint=f"Name its files: {path}/*")
+            self.size_bytes = path.stat().st_size
+            path.open("rb").close()
+        except OSError as error:
+            raise StorageError(
+                f"Cannot read '{path}': {error.strerror}", hint="Check its name and permissions."
+            ) from error
+
+    def blocks(self) -> Iterator[bytes]:
+        """The decompressed bytes, block by block."""
+        with self._open() as file:
+            head = file.read(8)
+            codec = next((name for magic, name in _MAGIC.items() if head.startswith(magic)), None)
+            joined = _Rejoined(head, file, self)
+            stream = pa.PythonFile(joined, mode="r")
+            reader = pa.CompressedInputStream(stream, codec) if codec else stream
+            try:
+                while block := reader.read(BLOCK_BYTES):
+                    yield block
+            except OSError as error:
+                raise KubedossierError(
+                    f"'{self.shown}' is damaged or cut short: its {codec or 'bytes'} stream cannot be read ({error})",
+                    hint="Fetch the file again. Nothing of it was archived.",
+                ) from error
+
+    def _open(self) -> AbstractContextManager[BinaryIO]:
+        if self.name == "-":
+            if self._stdin is None:
+                raise UsageError("There is no standard input to read", hint="Name a file.")
+            return nullcontext(self._stdin)
+        return Path(self.name).open("rb")
+
+
+class _Rejoined(io.RawIOBase):
+    """A stream with the bytes put back that were read to find its compression; counts what is read."""
+
+    def __init__(self, head: bytes, file: BinaryIO, source: _Source) -> None:
+        self._head = head
+        self._file = file
+        self._source = source
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        data = self._head + (self._file.read(size - len(self._head)) if size != len(self._head) else b"")
+        self._head = b""
+        self._source.bytes_read += len(data)
+        return data
+
+
+def _batches(source: _Source, context: str, input_format: str | None) -> Iterator[list[Record]]:
+    """Records of one file; the first ones are looked at before any is let through."""
+    framed = frame(source.blocks())
+    first: list[Record] = []
+    found = False
+    for one in framed:
+        record = _record(one, context, source, input_format)
+        first.append(record)
+        if _is_readable(record):
+            found = True
+            break
+        if len(first) >= _LOOK_AT:
+            break
+    if first and not found:
+        raise _no_audit_log(source, first[0])
+    yield first
+    batch: list[Record] = []
+    size = 0
+    for one in framed:
+        batch.append(_record(one, context, source, input_format))
+        size += len(one.raw)
+        if size >= BLOCK_BYTES // 2:
+            yield batch
+            batch, size = [], 0
+    yield batch
+
+
+def _record(one: Framed, context: str, source: _Source, input_format: str | None) -> Record:
+    return Record(one.raw, input_format, context, one.position, None, source.shown)
+
+
+def _is_readable(record: Record) -> bool:
+    """Whether anything in the record is an event or a look-alike; an empty envelope is."""
+    inside = expand(record)
+    for one in inside:
+        try:
+            derive(one)
+        except RejectedRecord:
+            continue
+        except SkippedRecord:
+            return True
+        return True
+    return not inside
+
+
+def _no_audit_log(source: _Source, first: Record) -> KubedossierError:
+    start = first.raw[:60].decode("utf-8", "replace")
+    return KubedossierError(
+        f"'{source.shown}' is no audit log: it begins with {start!r}",
+        hint="Expected are the Console's events (JSON array or NDJSON) or Kubernetes audit logs (audit.k8s.io), "
+        "plain or compressed with gzip, zstd or bzip2.",
+    )

@@ -1,0 +1,274 @@
+"""The intake: records become rows, repeats are counted, rejects are kept, and one entry commits them all.
+
+The one way events enter an archive, for the Console and for files alike. A record is archived, counted as a duplicate,
+kept as a reject, or counted as a look-alike; nothing else can happen to it.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+import pyarrow as pa
+
+from kubedossier.analytics.ingest.parsing import RejectedRecord
+from kubedossier.analytics.ingest.row import Record, Row, build_batch, month_name
+from kubedossier.analytics.ingest.seen import SeenEvents
+from kubedossier.analytics.ingest.sources import SkippedRecord, derive, expand
+from kubedossier.analytics.store.commit import Writer, new_id, storage_errors
+from kubedossier.analytics.store.digests import Tally, digest, leaf
+from kubedossier.analytics.store.writer import EventFiles, HashingFile
+
+CHUNK_RECORDS = 8192
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What one commit did; it is durable when the receipt exists.
+
+    Attributes:
+        id: the entry's id, in file names and the column ``snapshot``.
+        seq: the entry's number.
+        received: records that are events or rejects.
+        new, duplicate, rejected: their sum is ``received``.
+        skipped: look-alikes, which are neither.
+        drift: how often each flag was set on new events.
+        months: new events by month.
+        reasons: how often each reason to reject came up.
+        look_alikes: how often each kind of look-alike came up.
+    """
+
+    id: str
+    seq: int
+    received: int
+    new: int
+    duplicate: int
+    rejected: int
+    skipped: int
+    drift: dict[str, int]
+    months: dict[str, int]
+    reasons: dict[str, int]
+    look_alikes: dict[str, int]
+
+
+@dataclass
+class _Commit:
+    """What is staged since the last commit."""
+
+    id: str
+    at: datetime
+    files: EventFiles
+    added: Tally = field(default_factory=Tally)
+    observed: Tally = field(default_factory=Tally)
+    duplicates: Counter[str] = field(default_factory=Counter)
+    drift: Counter[str] = field(default_factory=Counter)
+    formats: Counter[str] = field(default_factory=Counter)
+    reasons: Counter[str] = field(default_factory=Counter)
+    look_alikes: Counter[str] = field(default_factory=Counter)
+    reject_lines: list[bytes] = field(default_factory=list)
+    reject_leaves: list[bytes] = field(default_factory=list)
+
+
+class Intake:
+    """One run that adds records to an archive; holds the writer's lock while it is open.
+
+    Args:
+        root: the archive; made when absent.
+        kind: the type of the ledger entries.
+        wait: wait for another writer instead of failing.
+
+    Raises:
+        BusyError: another writer is at work.
+        StorageError: the archive cannot be written.
+    """
+
+    def __init__(self, root: Path, *, kind: Literal["snapshot", "import"], wait: bool = False) -> None:
+        self._kind = kind
+        self._writer = Writer(root, wait=wait)
+        self.run = new_id(datetime.now(UTC))
+        self._seen = SeenEvents(root, self._writer.ledger.live())
+        self._staged: _Commit | None = None
+        self._pending: list[Record] = []
+
+    def __enter__(self) -> Intake:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def ledger(self) -> Any:
+        """The ledger as of the newest entry."""
+        return self._writer.ledger
+
+    @property
+    def unwitnessed(self) -> str:
+        """Why the head could not be witnessed; empty where it was."""
+        return self._writer.unwitnessed
+
+    def close(self) -> None:
+        """Drop what was not committed and give the lock back."""
+        if self._staged is not None:
+            staged, self._staged = self._staged, None
+            staged.files.__exit__(None, None, None)
+        self._writer.close()
+
+    def add(self, records: Sequence[Record]) -> None:
+        """Take records in; they are archived by the next ``commit``.
+
+        Raises:
+            StorageError: the disk failed; nothing of this commit will be visible.
+        """
+        self._pending.extend(records)
+        while len(self._pending) >= CHUNK_RECORDS:
+            chunk, self._pending = self._pending[:CHUNK_RECORDS], self._pending[CHUNK_RECORDS:]
+            self._take(chunk)
+
+    def commit(self, facts: Mapping[str, Any]) -> Receipt:
+        """Make everything taken in since the last commit durable, as one ledger entry.
+
+        Args:
+            facts: what the entry says besides the counts and digests: source, windows, coverage; no floats.
+
+        Raises:
+            StorageError: the disk failed; the archive is as it was before.
+        """
+        self._take(self._pending)
+        self._pending = []
+        staged = self._current()
+        with storage_errors("Writing to the archive"):
+            added_files = staged.files.publish()
+            if staged.reject_lines:
+                added_files.append(self._publish_rejects(staged))
+            body = {**facts, **_facts(staged), "run": self.run, "files": {"add": added_files, "remove": []}}
+            entry = self._writer.append(self._kind, staged.id, body)
+        self._staged = None
+        return _receipt(staged, entry["seq"])
+
+    def _current(self) -> _Commit:
+        if self._staged is None:
+            now = datetime.now(UTC)
+            entry_id = new_id(now)
+            self._staged = _Commit(entry_id, now, EventFiles(self._writer, entry_id))
+        return self._staged
+
+    def _take(self, records: Sequence[Record]) -> None:
+        staged = self._current()
+        rows: list[Row] = []
+        sources: list[Record] = []
+        for record in records:
+            for one in expand(record):
+                try:
+                    row = derive(one)
+                except RejectedRecord as error:
+                    _reject(staged, one, error.reason)
+                except SkippedRecord as error:
+                    staged.look_alikes[str(error)] += 1
+                else:
+                    rows.append(row)
+                    sources.append(one)
+        if not rows:
+            return
+        with storage_errors("Writing to the archive"):
+            self._seen.prepare(row.time for row in rows)
+            self._stage(staged, rows, sources)
+
+    def _stage(self, staged: _Commit, rows: Sequence[Row], sources: Sequence[Record]) -> None:
+        receipt_us = int(staged.at.timestamp()) * 1_000_000
+        fresh: dict[str, tuple[list[Row], list[Record]]] = {}
+        for row, record in zip(rows, sources, strict=True):
+            month = month_name(row.epoch_day)
+            one = leaf(row.raw)
+            staged.observed.add(month, one)
+            if not self._seen.add(month, row.event_id):
+                staged.duplicates[month] += 1
+                continue
+            staged.added.add(month, one)
+            staged.formats[row.source_format] += 1
+            if row.time is not None and row.time > receipt_us:
+                row.flags = (*(row.flags or ()), "time_after_receipt")
+            if row.flags:
+                staged.drift.update(row.flags)
+            group = fresh.setdefault(month, ([], []))
+            group[0].append(row)
+            group[1].append(record)
+        for month, (some, of) in sorted(fresh.items()):
+            batch: pa.RecordBatch = build_batch(some, of, staged.id)
+            staged.files.write(month, batch, incomplete=sum(row.incomplete for row in some))
+
+    def _publish_rejects(self, staged: _Commit) -> dict[str, Any]:
+        name = f"{staged.id}.ndjson.zst"
+        with self._writer.stage(name) as file:
+            out = HashingFile(file)
+            out.write(pa.Codec("zstd", 9).compress(b"".join(staged.reject_lines), asbytes=True))
+        self._writer.publish(name, f"rejects/{name}")
+        return {
+            "path": f"rejects/{name}",
+            "role": "rejects",
+            "month": "",
+            "sha256": out.sha256,
+            "bytes": out.size_bytes,
+            "rows": len(staged.reject_lines),
+            "min_time": None,
+            "max_time": None,
+            "incomplete": 0,
+            "schema": 1,
+        }
+
+
+def _reject(staged: _Commit, record: Record, reason: str) -> None:
+    line: dict[str, str] = {"reason": reason, "source": record.source, "position": record.position}
+    try:
+        line["raw"] = record.raw.decode("utf-8")
+    except UnicodeDecodeError:
+        line["raw_base64"] = base64.b64encode(record.raw).decode("ascii")
+    staged.reject_lines.append(json.dumps(line, sort_keys=True, separators=(",", ":")).encode("ascii") + b"\n")
+    staged.reject_leaves.append(leaf(record.raw))
+    staged.reasons[reason] += 1
+
+
+def _facts(staged: _Commit) -> dict[str, Any]:
+    observed, added = staged.observed.counts(), staged.added.counts()
+    rejected = len(staged.reject_leaves)
+    return {
+        "counts": {
+            "received": sum(observed.values()) + rejected,
+            "new": sum(added.values()),
+            "duplicate": sum(staged.duplicates.values()),
+            "rejected": rejected,
+            "skipped": sum(staged.look_alikes.values()),
+        },
+        "added": staged.added.facts(),
+        "observed": staged.observed.facts(),
+        "rejected": {
+            "n": rejected,
+            "digest": digest(staged.reject_leaves),
+            "reasons": _sorted(staged.reasons),
+        },
+        "skipped": _sorted(staged.look_alikes),
+        "formats": _sorted(staged.formats),
+        "drift": _sorted(staged.drift),
+    }
+
+
+def _receipt(staged: _Commit, seq: int) -> Receipt:
+    counts = _facts(staged)["counts"]
+    return Receipt(
+        id=staged.id,
+        seq=seq,
+        drift=_sorted(staged.drift),
+        months=staged.added.counts(),
+        reasons=_sorted(staged.reasons),
+        look_alikes=_sorted(staged.look_alikes),
+        **counts,
+    )
+
+
+def _sorted(counts: Counter[str]) -> dict[str, int]:
+    return dict(sorted(counts.items()))

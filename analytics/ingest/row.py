@@ -1,0 +1,141 @@
+"""One event as a typed row, and rows as Arrow batches.
+
+A row is a function of the raw text, its context, its source format and the deriver's version: ``verify --deep`` makes
+it again and compares. Nothing here may read the clock, the configuration or the archive.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+
+import msgspec
+import pyarrow as pa
+import pyarrow.compute
+
+from kubedossier.analytics.schema import EVENT_SCHEMA, UNDATED
+
+DERIVER_VERSION = 1
+_DAY_US = 86_400_000_000
+
+
+class Record(msgspec.Struct, frozen=True, gc=False):
+    """One record as it came from a source.
+
+    Attributes:
+        raw: its exact bytes.
+        source_format: ``console-json``, ``kubernetes-audit``, or None to find it by shape.
+        context: what is needed besides raw to derive the row again, as JSON text.
+        position: where it stood in its source, for people.
+        console: base URL of the Console it came from, without credentials; None for files.
+        source: the file or URL, for rejects.
+    """
+
+    raw: bytes
+    source_format: str | None = None
+    context: str = "{}"
+    position: str = ""
+    console: str | None = None
+    source: str = ""
+
+
+class Row(msgspec.Struct, gc=False, kw_only=True):
+    """The derived columns of one event; see ``schema.EVENT_SCHEMA`` for names and types.
+
+    ``time`` counts microseconds since the epoch, UTC. Lists and maps are tuples, so that equal ones are stored once.
+    """
+
+    raw: bytes
+    source_format: str
+    event_id: bytes
+    audit_key: bytes | None = None
+    time: int | None = None
+    verb: str | None = None
+    user: str | None = None
+    uid: str | None = None
+    groups: tuple[str, ...] | None = None
+    decision: str | None = None
+    authorization: tuple[tuple[str, str], ...] | None = None
+    message: str | None = None
+    source_ips: tuple[str, ...] | None = None
+    resources: str | None = None
+    request_uri: str | None = None
+    techniques_native: tuple[str, ...] | None = None
+    cluster: str | None = None
+    account: str | None = None
+    provider: str | None = None
+    collections: tuple[str, ...] | None = None
+    action: str | None = None
+    api_group: str | None = None
+    api_version: str | None = None
+    resource: str | None = None
+    subresource: str | None = None
+    namespace: str | None = None
+    name: str | None = None
+    user_kind: str | None = None
+    status_code: int | None = None
+    impersonated_user: str | None = None
+    user_agent: str | None = None
+    audit_id: str | None = None
+    stage: str | None = None
+    level: str | None = None
+    body_present: bool | None = None
+    techniques_derived: tuple[str, ...] | None = None
+    rules_version: str | None = None
+    flags: tuple[str, ...] | None = None
+
+    @property
+    def epoch_day(self) -> int | None:
+        """Days since the epoch, UTC; None where the event has no usable time."""
+        return None if self.time is None else self.time // _DAY_US
+
+    @property
+    def incomplete(self) -> bool:
+        """Whether a record of a higher stage may hide this one."""
+        return self.audit_key is not None and self.stage != "ResponseComplete"
+
+
+# Columns whose values hardly repeat; all others are built from their few distinct values and spread by index.
+_DISTINCT = frozenset(("time", "date", "user", "resources", "request_uri", "name", "audit_id", "audit_key", "event_id"))
+
+
+def build_batch(rows: Sequence[Row], records: Sequence[Record], snapshot: str) -> pa.RecordBatch:
+    """Rows and their records (one each, same order) as one batch of ``EVENT_SCHEMA``."""
+    columns = []
+    for field in EVENT_SCHEMA:
+        if field.name == "snapshot":
+            columns.append(pa.repeat(pa.scalar(snapshot, pa.string()), len(rows)))
+            continue
+        if field.name == "date":
+            values: list[object] = [row.epoch_day for row in rows]
+        elif field.name in ("context", "console"):
+            values = [getattr(record, field.name) for record in records]
+        else:
+            values = [getattr(row, field.name) for row in rows]
+        columns.append(_column(values, field.name, field.type))
+    return pa.RecordBatch.from_arrays(columns, schema=EVENT_SCHEMA)
+
+
+def month_name(days: int | None) -> str:
+    """The partition of a day counted from the epoch: ``YYYY-MM``, or ``undated``."""
+    from kubedossier.analytics.ingest.times import month_of_day
+
+    return UNDATED if days is None else month_of_day(days)
+
+
+def _column(values: list[object], name: str, kind: pa.DataType) -> pa.Array:
+    if name == "raw":
+        return _text_from_bytes(values)  # type: ignore[arg-type]
+    if pa.types.is_date32(kind) or pa.types.is_timestamp(kind):
+        return pa.array(values, pa.int32() if pa.types.is_date32(kind) else pa.int64()).cast(kind)
+    if name in _DISTINCT or pa.types.is_integer(kind) or pa.types.is_boolean(kind):
+        return pa.array(values, kind)
+    codes: dict[Hashable, int] = {}
+    indices = [codes.setdefault(value, len(codes)) for value in values]  # type: ignore[arg-type]
+    return pa.array(list(codes), kind).take(pa.array(indices, pa.int32()))
+
+
+def _text_from_bytes(values: Sequence[bytes]) -> pa.Array:
+    """Raw texts (already known to be UTF-8) as a string array, without decoding and encoding them."""
+    lengths = pa.array([0, *map(len, values)], pa.int32())
+    offsets = pa.compute.cumulative_sum_checked(lengths).cast(pa.int32())
+    return pa.Array.from_buffers(pa.string(), len(values), [None, offsets.buffers()[1], pa.py_buffer(b"".join(values))])

@@ -1,0 +1,61 @@
+"""Which events an archive already has: deduplication by event id.
+
+A repeat has the same time, so only files whose time range touches the new events are asked, and only for the ids.
+What was asked once is kept for the run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pyarrow.parquet as pq
+
+from kubedossier.analytics.ingest.times import from_micros
+from kubedossier.analytics.schema import UNDATED, FileRef
+
+
+class SeenEvents:
+    """The event ids of live files and of what this run added.
+
+    Args:
+        root: the archive.
+        files: its live event files.
+    """
+
+    def __init__(self, root: Path, files: Iterable[FileRef]) -> None:
+        self._root = root
+        self._files = list(files)
+        self._ids: dict[str, set[bytes]] = {}
+        self._loaded: set[str] = set()
+
+    def prepare(self, times: Iterable[int | None]) -> None:
+        """Read the ids of the files that may hold events of these times (microseconds, UTC)."""
+        known = list(times)
+        dated = [micros for micros in known if micros is not None]
+        for file in self._files:
+            if file.path not in self._loaded and _touches(file, dated, undated=len(dated) < len(known)):
+                self._loaded.add(file.path)
+                self._ids.setdefault(file.month, set()).update(self._read(file))
+
+    def add(self, month: str, event_id: bytes) -> bool:
+        """Remember an event; False where it was known already."""
+        ids = self._ids.setdefault(month, set())
+        before = len(ids)
+        ids.add(event_id)
+        return len(ids) > before
+
+    def _read(self, file: FileRef) -> Iterator[bytes]:
+        with pq.ParquetFile(self._root / file.path) as parquet:
+            for batch in parquet.iter_batches(columns=["event_id"]):
+                yield from batch.column(0).to_pylist()
+
+
+def _touches(file: FileRef, dated: list[int], *, undated: bool) -> bool:
+    if file.month == UNDATED:
+        return undated
+    if not dated or file.min_time is None or file.max_time is None:
+        return False
+    low, high = from_micros(min(dated)), from_micros(max(dated))
+    return file.min_time - timedelta(microseconds=1) <= high and low <= file.max_time + timedelta(microseconds=1)

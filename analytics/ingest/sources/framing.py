@@ -1,0 +1,256 @@
+"""Finds where one JSON value ends and the next begins, without changing or losing a byte.
+
+NDJSON, one array over many lines, pretty-printed and concatenated objects: each value comes out with its exact bytes
+and its position, also when it is damaged. Memory is bounded by the block size and the largest single value.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+import msgspec
+from msgspec import Raw
+
+from kubedossier.analytics.errors import KubedossierError
+
+MAX_VALUE_BYTES = 64 * 1024 * 1024
+_BLANK = b" \t\r\n"
+_BOM = b"\xef\xbb\xbf"
+_STRUCTURE = re.compile(rb'["\\{}\[\],]')
+_STRING_END = re.compile(rb'["\\]')
+_split = msgspec.json.Decoder(list[Raw]).decode
+
+
+class Framed(NamedTuple):
+    """One JSON value: its bytes and where it stood (``line 3``, ``element 7``)."""
+
+    raw: bytes
+    position: str
+
+
+def frame(blocks: Iterable[bytes]) -> Iterator[Framed]:
+    """Cut a stream of bytes into JSON values, by its shape: an array, lines, or objects over several lines.
+
+    Raises:
+        KubedossierError: one value is larger than the cap.
+    """
+    stream = iter(blocks)
+    head = b""
+    for block in stream:
+        head += block
+        if len(head) >= 65536 or head.lstrip(_BLANK + _BOM):
+            break
+    head = head.removeprefix(_BOM)
+    start = head.lstrip(_BLANK)
+    if not start:
+        return
+    rest = _chained(head, stream)
+    if start[:1] == b"[" and not _is_line_of_array(start):
+        yield from _array(rest)
+    elif start[:1] == b"{" and _first_line_is_open(start):
+        yield from _objects(rest)
+    else:
+        yield from _lines(rest)
+
+
+def split_array_slowly(body: bytes) -> list[bytes]:
+    """The elements of a JSON array whose elements may be damaged.
+
+    Raises:
+        ValueError: the body is not one whole array.
+    """
+    text = body.removeprefix(_BOM).strip(_BLANK)
+    if not (text.startswith(b"[") and text.endswith(b"]")):
+        raise ValueError("not a whole JSON array")
+    scanner = _Scanner()
+    elements, end = scanner.feed(text, 1)
+    if end != len(text) or not scanner.closed:
+        raise ValueError("not a whole JSON array")
+    return elements
+
+
+def member(raw: bytes, key: str) -> bytes | None:
+    """The exact bytes of one member of an object; None where the object or the member is not there."""
+    try:
+        found = msgspec.json.decode(raw, type=dict[str, Raw])
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
+    return bytes(found[key]).strip(_BLANK) if key in found else None
+
+
+def _chained(head: bytes, stream: Iterator[bytes]) -> Iterator[bytes]:
+    yield head
+    yield from stream
+
+
+def _is_line_of_array(start: bytes) -> bool:
+    """Whether the first line is an array by itself and another line follows: NDJSON of odd values, or of pages."""
+    line, newline, rest = start.partition(b"\n")
+    return bool(newline and rest.strip(_BLANK)) and line.rstrip(_BLANK).endswith(b"]") and _whole(line)
+
+
+def _first_line_is_open(start: bytes) -> bool:
+    """Whether the first line is a value that goes on below it (pretty-printed), and not merely a damaged line."""
+    line, newline, rest = start.partition(b"\n")
+    if not newline:
+        return False
+    bare = line.strip(_BLANK)
+    return bare == b"{" or (not _whole(line) and bare.endswith((b",", b"{", b"[")) and rest[:1] in (b" ", b"\t"))
+
+
+def _whole(line: bytes) -> bool:
+    try:
+        msgspec.json.decode(line, type=Raw)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return False
+    return True
+
+
+def _lines(blocks: Iterable[bytes]) -> Iterator[Framed]:
+    number, rest = 0, b""
+    for block in blocks:
+        lines = (rest + block).split(b"\n") if rest else block.split(b"\n")
+        rest = lines.pop()
+        _check_size(rest, f"line {number + len(lines) + 1}")
+        for line in lines:
+            number += 1
+            if bare := line.strip(_BLANK):
+                yield Framed(bare, f"line {number}")
+    if bare := rest.strip(_BLANK):
+        yield Framed(bare, f"line {number + 1}")
+
+
+def _array(blocks: Iterable[bytes]) -> Iterator[Framed]:
+    """The elements of arrays (one after another, should there be several)."""
+    number, buffer, started, scanner = 0, b"", False, _Scanner()
+    for block in blocks:
+        buffer += block
+        while True:
+            if not started:
+                buffer = buffer.lstrip(_BLANK)
+                if not buffer.startswith(b"["):
+                    break
+                buffer, started, scanner = buffer[1:], True, _Scanner()
+            elements, used = _fast_elements(buffer)
+            if not used:
+                elements, used = scanner.feed(buffer, 0)
+            buffer = buffer[used:]
+            for element in elements:
+                number += 1
+                yield Framed(element, f"element {number}")
+            started = not scanner.closed
+            if started or not buffer:
+                break
+        _check_size(buffer, f"element {number + 1}")
+    if bare := buffer.strip(_BLANK):
+        yield Framed(bare, f"element {number + 1}, where the file ends too early" if started else "after the array")
+
+
+def _fast_elements(buffer: bytes) -> tuple[list[bytes], int]:
+    """Whole elements at the front of the buffer: ``[`` + them + ``]`` is valid JSON only if the cut is between two."""
+    cut = len(buffer)
+    for _ in range(32):
+        cut = buffer.rfind(b"}", 0, cut)
+        if cut < 0:
+            break
+        after = buffer[cut + 1 : cut + 65].lstrip(_BLANK)
+        if not after.startswith(b","):
+            continue
+        try:
+            elements = [bytes(one).strip(_BLANK) for one in _split(b"[" + buffer[: cut + 1] + b"]")]
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            continue
+        return elements, buffer.index(b",", cut + 1) + 1
+    return [], 0
+
+
+class _Scanner:
+    """Cuts array elements at commas of the outermost level, strings left out; keeps its place between blocks."""
+
+    def __init__(self) -> None:
+        self.closed = False
+
+    def feed(self, data: bytes, start: int) -> tuple[list[bytes], int]:
+        """Whole elements from ``start`` on, and how far they reach; what lies beyond must be fed again."""
+        elements: list[bytes] = []
+        level, begin, at = 0, start, start
+        while (match := _STRUCTURE.search(data, at)) is not None:
+            at = match.end()
+            char = data[at - 1]
+            if char == 0x22:
+                at = _after_string(data, at)
+                if at < 0:
+                    break
+            elif char in b"{[":
+                level += 1
+            elif char in b"}]" and level:
+                level -= 1
+            elif char == 0x2C and level == 0:
+                elements.append(data[begin : at - 1].strip(_BLANK))
+                begin = at
+            elif char == 0x5D:
+                if bare := data[begin : at - 1].strip(_BLANK):
+                    elements.append(bare)
+                self.closed = True
+                return elements, at
+        return elements, begin
+
+
+def _objects(blocks: Iterable[bytes]) -> Iterator[Framed]:
+    """Objects over several lines, one after another."""
+    buffer, line = b"", 1
+    for block in blocks:
+        buffer += block
+        while True:
+            bare = buffer.lstrip(_BLANK)
+            line += buffer[: len(buffer) - len(bare)].count(b"\n")
+            buffer = bare
+            end = _object_end(buffer)
+            if not end:
+                break
+            yield Framed(buffer[:end], f"line {line}")
+            line += buffer[:end].count(b"\n")
+            buffer = buffer[end:]
+        _check_size(buffer, f"the value at line {line}")
+    if bare := buffer.strip(_BLANK):
+        yield Framed(bare, f"line {line}, where the file ends too early")
+
+
+def _object_end(data: bytes) -> int:
+    """Where the first value ends; 0 where it is not whole yet. What is no object ends with its line."""
+    if not data.startswith((b"{", b"[")):
+        return data.find(b"\n") + 1
+    level = at = 0
+    while (match := _STRUCTURE.search(data, at)) is not None:
+        at = match.end()
+        char = data[at - 1]
+        if char == 0x22:
+            at = _after_string(data, at)
+            if at < 0:
+                return 0
+        elif char in b"{[":
+            level += 1
+        elif char in b"}]":
+            level -= 1
+            if level <= 0:
+                return at
+    return 0
+
+
+def _after_string(data: bytes, at: int) -> int:
+    """The place after a string that began before ``at``; -1 where it does not end."""
+    while (match := _STRING_END.search(data, at)) is not None:
+        if data[match.start()] == 0x22:
+            return match.end()
+        at = match.end() + 1
+    return -1
+
+
+def _check_size(buffer: bytes, where: str) -> None:
+    if len(buffer) > MAX_VALUE_BYTES:
+        raise KubedossierError(
+            f"{where[0].upper()}{where[1:]} is larger than {MAX_VALUE_BYTES // 2**20} MiB",
+            hint="No audit event is that large. Nothing of this file was archived; look at it there.",
+        )

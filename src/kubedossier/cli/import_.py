@@ -1,0 +1,95 @@
+"""``kubedossier import``: archives events from files or standard input."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from kubedossier.cli import Settings, example
+from kubedossier.cli.diagnostics import progress, warn
+from kubedossier.cli.output import write_line
+
+
+@click.command(
+    epilog=example(
+        """
+kubedossier import kubernetes-audits.json
+kubedossier import audit.log.gz --cluster prod-eu --provider aws
+zcat *.ndjson.gz | kubedossier import -
+"""
+    )
+)
+@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@click.option(
+    "--input-format",
+    type=click.Choice(["auto", "console-json", "kubernetes-audit"]),
+    default="auto",
+    show_default=True,
+    help="What the records are; auto tells each by its shape.",
+)
+@click.option("--cluster", help="Cluster of raw audit logs, which do not name it.")
+@click.option("--account", help="Account of raw audit logs.")
+@click.option("--provider", help="Provider of raw audit logs: aws, azure, gcp, alibaba, oci, others.")
+@click.option("--wait", is_flag=True, help="Wait for another writer instead of failing.")
+@click.pass_obj
+def command(
+    settings: Settings,
+    files: tuple[str, ...],
+    input_format: str,
+    cluster: str | None,
+    account: str | None,
+    provider: str | None,
+    wait: bool,
+) -> None:
+    """Archive events from files.
+
+    Reads the Console's events (JSON array, NDJSON) and Kubernetes audit logs (audit.k8s.io events, one a line, an
+    EventList, or pretty-printed), plain or compressed with gzip, zstd or bzip2. '-' is standard input.
+
+    What was archived before is counted and not stored again. A record that cannot be read is kept as a reject with
+    its position and reason, and the exit code is 4.
+    """
+    from kubedossier.analytics.ingest.importer import Labels, import_files
+
+    steps = import_files(
+        settings.archive_path(),
+        files,
+        labels=Labels(cluster, account, provider),
+        input_format=None if input_format == "auto" else input_format,
+        stdin=sys.stdin.buffer,
+        wait=wait,
+    )
+    receipts = []
+    with progress("Importing") as bar:
+        for step in steps:
+            bar.show(step.file, step.bytes_read, step.bytes_total)
+            if step.receipt is not None:
+                receipts.append(step.receipt)
+    tell(receipts, settings)
+
+
+def tell(receipts: list, settings: Settings) -> None:  # type: ignore[type-arg]
+    """Print what a run archived, and raise where something could not be read."""
+    from collections import Counter
+
+    from kubedossier.analytics.errors import IncompleteError
+
+    total = {name: sum(getattr(one, name) for one in receipts) for name in ("received", "new", "duplicate", "rejected")}
+    months: Counter[str] = sum((Counter(one.months) for one in receipts), Counter())
+    skipped: Counter[str] = sum((Counter(one.look_alikes) for one in receipts), Counter())
+    reasons: Counter[str] = sum((Counter(one.reasons) for one in receipts), Counter())
+    write_line(
+        f"{total['received']:,} received: {total['new']:,} new, {total['duplicate']:,} duplicate, "
+        f"{total['rejected']:,} rejected"
+    )
+    for month, count in sorted(months.items()):
+        write_line(f"  {month}  {count:>12,}")
+    for what, count in sorted(skipped.items()):
+        warn(f"Skipped {count:,} x {what}: no audit event")
+    if reasons:
+        listed = ", ".join(f"{count:,} {reason}" for reason, count in sorted(reasons.items()))
+        raise IncompleteError(
+            f"{total['rejected']:,} records could not be read ({listed}); everything else is archived",
+            hint="They are kept verbatim: 'kubedossier rejects' shows them with their positions.",
+        )
