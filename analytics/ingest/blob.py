@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import msgspec
-from msgspec import Raw
+from msgspec import UNSET, Raw, UnsetType
 
 from kubedossier.analytics.ingest.paths import NOTHING, ApiPath, parse_resources
 
@@ -63,8 +63,8 @@ class _Payload(msgspec.Struct, gc=False):
     resourceName: str | None = None  # noqa: N815
     status: _Status | None = None
     requestMetadata: _Metadata | None = None  # noqa: N815
-    request: Raw | None = None
-    response: Raw | None = None
+    request: Raw | UnsetType = UNSET
+    response: Raw | UnsetType = UNSET
 
 
 class _Blob(msgspec.Struct, gc=False):
@@ -75,8 +75,8 @@ class _Blob(msgspec.Struct, gc=False):
     impersonatedUser: _Named | None = None  # noqa: N815
     objectRef: _ObjectRef | None = None  # noqa: N815
     responseStatus: _Status | None = None  # noqa: N815
-    requestObject: Raw | None = None  # noqa: N815
-    responseObject: Raw | None = None  # noqa: N815
+    requestObject: Raw | UnsetType = UNSET  # noqa: N815
+    responseObject: Raw | UnsetType = UNSET  # noqa: N815
     insertId: str | None = None  # noqa: N815
     protoPayload: _Payload | None = None  # noqa: N815
 
@@ -118,13 +118,11 @@ def read_blob(text: str) -> BlobFacts:
     )
 
 
-def body_present(*bodies: bytes | Raw | None) -> bool:
+def body_present(*bodies: bytes | Raw | UnsetType | None) -> bool:
     """Whether a request or response body was logged; the API server's stand-in for a too big one is none."""
-    return any(body is not None and bytes(body[:1]) in (b"{", b"[") for body in map(_bytes, bodies))
-
-
-def _bytes(body: bytes | Raw | None) -> bytes | None:
-    return None if body is None else bytes(body)
+    return any(
+        bool(body) and bytes(body)[:1] in (b"{", b"[") for body in bodies if body is not None and body is not UNSET
+    )
 
 
 def _gke(blob: _Blob, payload: _Payload) -> BlobFacts:

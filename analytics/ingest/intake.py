@@ -191,8 +191,7 @@ class Intake:
                 continue
             staged.added.add(month, one)
             staged.formats[row.source_format] += 1
-            if row.time is not None and row.time > receipt_us:
-                row.flags = (*(row.flags or ()), "time_after_receipt")
+            flag_receipt(row, receipt_us)
             if row.flags:
                 staged.drift.update(row.flags)
             group = fresh.setdefault(month, ([], []))
@@ -220,6 +219,12 @@ class Intake:
             "incomplete": 0,
             "schema": 1,
         }
+
+
+def flag_receipt(row: Row, receipt_us: int) -> None:
+    """Flag an event whose time is later than its receipt (microseconds since the epoch)."""
+    if row.time is not None and row.time > receipt_us:
+        row.flags = (*(row.flags or ()), "time_after_receipt")
 
 
 def _reject(staged: _Commit, record: Record, reason: str) -> None:

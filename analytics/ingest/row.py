@@ -7,6 +7,7 @@ it again and compares. Nothing here may read the clock, the configuration or the
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
+from typing import Any
 
 import msgspec
 import pyarrow as pa
@@ -124,17 +125,17 @@ def month_name(days: int | None) -> str:
 
 def _column(values: list[object], name: str, kind: pa.DataType) -> pa.Array:
     if name == "raw":
-        return _text_from_bytes(values)  # type: ignore[arg-type]
+        return _text_from_bytes(values)
     if pa.types.is_date32(kind) or pa.types.is_timestamp(kind):
         return pa.array(values, pa.int32() if pa.types.is_date32(kind) else pa.int64()).cast(kind)
     if name in _DISTINCT or pa.types.is_integer(kind) or pa.types.is_boolean(kind):
         return pa.array(values, kind)
     codes: dict[Hashable, int] = {}
-    indices = [codes.setdefault(value, len(codes)) for value in values]  # type: ignore[arg-type]
+    indices = [codes.setdefault(value, len(codes)) for value in values]
     return pa.array(list(codes), kind).take(pa.array(indices, pa.int32()))
 
 
-def _text_from_bytes(values: Sequence[bytes]) -> pa.Array:
+def _text_from_bytes(values: Sequence[Any]) -> pa.Array:
     """Raw texts (already known to be UTF-8) as a string array, without decoding and encoding them."""
     lengths = pa.array([0, *map(len, values)], pa.int32())
     offsets = pa.compute.cumulative_sum_checked(lengths).cast(pa.int32())

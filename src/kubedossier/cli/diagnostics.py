@@ -11,12 +11,13 @@ import os
 import sys
 import traceback
 from datetime import UTC, datetime
+from typing import Any
 
 import click
 
 from kubedossier.analytics.errors import INTERRUPTED_EXIT_CODE, KubedossierError
 
-_state = {"format": "text", "verbose": 0}
+_state: dict[str, Any] = {"format": "text", "verbose": 0}
 
 
 def configure(log_format: str, verbose: int) -> None:
@@ -38,6 +39,49 @@ def detail(text: str, **fields: object) -> None:
 def warn(text: str, **fields: object) -> None:
     """Tell the user about something that needs attention, on stderr."""
     _write("warning", text, fields)
+
+
+class Progress:
+    """A progress bar on stderr; it shows nothing where stderr is no terminal or the narration is JSON."""
+
+    def __init__(self, title: str) -> None:
+        self._title = title
+        self._bar: Any = None
+        self._task: Any = None
+
+    def __enter__(self) -> Progress:
+        if sys.stderr.isatty() and _state["format"] == "text":
+            from rich.console import Console
+            from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+            self._bar = Progress(
+                TextColumn("{task.description}", markup=False),
+                BarColumn(bar_width=24),
+                TextColumn("{task.percentage:>3.0f} %"),
+                TimeRemainingColumn(),
+                console=Console(stderr=True),
+                transient=True,
+            )
+            self._task = self._bar.add_task(self._title, total=None)
+            self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def show(self, what: str, done: int, total: int | None) -> None:
+        """Show how far the work is."""
+        if self._bar is not None:
+            from kubedossier.cli.output import visible
+
+            text = f"{self._title} {visible(what)}"[:40]
+            self._bar.update(self._task, description=text, completed=done, total=total)
+
+
+def progress(title: str) -> Progress:
+    """A progress bar for long work, as a context manager."""
+    return Progress(title)
 
 
 def run(command: click.Command) -> int:

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import click
 
 from kubedossier.cli import Settings, example
 from kubedossier.cli.diagnostics import progress, warn
 from kubedossier.cli.output import write_line
+
+if TYPE_CHECKING:
+    from kubedossier.analytics.ingest.intake import Receipt
 
 
 @click.command(
@@ -66,10 +71,10 @@ def command(
             bar.show(step.file, step.bytes_read, step.bytes_total)
             if step.receipt is not None:
                 receipts.append(step.receipt)
-    tell(receipts, settings)
+    tell(receipts)
 
 
-def tell(receipts: list, settings: Settings) -> None:  # type: ignore[type-arg]
+def tell(receipts: Sequence[Receipt]) -> None:
     """Print what a run archived, and raise where something could not be read."""
     from collections import Counter
 

@@ -1,0 +1,238 @@
+"""Verification: every way in which an archive is not what its ledger says, expected beside found.
+
+The steps, each with one reason to fail:
+(1) the ledger's files are numbered without a gap, and nothing else lies beside them;
+(2) each entry is one line of JSON that holds its own number and the hash of the file before;
+(3) the head is the one that was witnessed on this machine, and the one the user names;
+(4) every live file is there, a plain file, of the recorded size; nothing else lies in the archive's folders;
+(5) every live file has the recorded SHA-256 (default and deep);
+(6) the events in the files are those the ledger counted, and their columns are what their raw text says (deep).
+
+It reads the folders on purpose, since what was slipped in is found no other way; it never changes anything.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import stat
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from kubedossier.analytics.errors import StorageError
+from kubedossier.analytics.schema import FileRef
+from kubedossier.analytics.store import witness
+from kubedossier.analytics.store.ledger import NO_HASH, Ledger, entry_path
+
+Level = Literal["quick", "default", "deep"]
+_ENTRY_NAME = re.compile(r"\d{8}\.json")
+_FOLDERS = ("events", "rejects", "seals")
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that is not as recorded.
+
+    Attributes:
+        kind: a stable word, such as ``file-changed``.
+        where: the file, entry or event.
+        expected, found: what the evidence says, and what is there.
+    """
+
+    kind: str
+    where: str
+    expected: str
+    found: str
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a verification saw; ``findings`` is empty where everything is as recorded.
+
+    Attributes:
+        findings: all of them, in the order of the steps.
+        head: number and SHA-256 of the newest entry that is sound.
+        files, events: how many the ledger lists as live.
+        hashed_bytes: how much was read to check SHA-256 sums.
+        witnessed: entries of this archive in this machine's witness file.
+        level: how much was checked.
+    """
+
+    findings: tuple[Finding, ...]
+    head: tuple[int, str]
+    files: int
+    events: int
+    hashed_bytes: int
+    witnessed: int
+    level: Level
+
+
+def verify(
+    root: Path,
+    *,
+    level: Level = "default",
+    head: tuple[int, str] | None = None,
+    recheck: Callable[[Ledger, Sequence[FileRef]], Iterable[Finding]] | None = None,
+) -> Verdict:
+    """Check an archive.
+
+    Args:
+        root: the archive.
+        level: ``quick`` (chain, presence, size), ``default`` (all SHA-256 sums), ``deep`` (events against raw text).
+        head: a number and SHA-256 (or its first digits) that the user knows from elsewhere.
+        recheck: step (6), ``ingest.recheck.recheck_events``; required by ``deep``.
+
+    Raises:
+        StorageError: there is no archive.
+    """
+    if not entry_path(root, 1).exists() and not (root / "ledger").is_dir():
+        raise StorageError(f"There is no archive at '{root}'", hint="Name it with --archive.")
+    findings = list(_numbering(root))
+    ledger, broken = _walk(root)
+    findings += broken
+    heads = witness.heads(ledger.archive_id) if ledger.archive_id else {}
+    findings += _witnessed(ledger, heads, head)
+    findings += _presence(ledger)
+    sound = [one for one in ledger.files.values() if _size(root / one.path) == one.bytes]
+    if level != "quick":
+        findings += _hashes(root, sound)
+    if level == "deep" and recheck is not None:
+        changed = {one.where for one in findings if one.kind == "file-changed"}
+        findings += recheck(ledger, [one for one in sound if one.path not in changed])
+    events = [one for one in ledger.files.values() if one.role == "events"]
+    return Verdict(
+        findings=tuple(findings),
+        head=ledger.head,
+        files=len(ledger.files),
+        events=sum(one.rows for one in events),
+        hashed_bytes=0 if level == "quick" else sum(one.bytes for one in sound),
+        witnessed=len(heads),
+        level=level,
+    )
+
+
+def file_sha256(path: Path) -> str:
+    """The SHA-256 of a file's bytes, lower-case hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _numbering(root: Path) -> Iterator[Finding]:
+    """(1) Entries are numbered from 1 without a gap."""
+    names = sorted(os.listdir(root / "ledger"))  # noqa: PTH208
+    for name in names:
+        if not _ENTRY_NAME.fullmatch(name):
+            yield Finding("file-unknown", f"ledger/{name}", "only entries", "another file")
+    numbers = [int(name[:8]) for name in names if _ENTRY_NAME.fullmatch(name)]
+    for expected, found in enumerate(numbers, 1):
+        if expected != found:
+            yield Finding("entry-missing", f"ledger/{expected:08d}.json", "an entry", f"next is {found:08d}.json")
+            break
+    if not numbers:
+        yield Finding("entry-missing", "ledger/00000001.json", "the genesis entry", "nothing")
+
+
+def _walk(root: Path) -> tuple[Ledger, list[Finding]]:
+    """(2) Each entry is sound and holds the hash of the one before; the sound ones from the start on."""
+    entries: list[dict[str, Any]] = []
+    hashes: list[str] = []
+    findings: list[Finding] = []
+    for seq in range(1, 10**8):
+        path = entry_path(root, seq)
+        where = f"ledger/{path.name}"
+        try:
+            data = path.read_bytes()
+        except FileNotFoundError:
+            break
+        prev = hashes[-1] if hashes else NO_HASH
+        try:
+            entry = json.loads(data)
+        except ValueError:
+            entry = None
+        if not isinstance(entry, dict) or data.count(b"\n") != 1 or not data.endswith(b"\n"):
+            findings.append(Finding("entry-unreadable", where, "one line of JSON", repr(data[:40])))
+            break
+        if entry.get("seq") != seq:
+            findings.append(Finding("entry-misplaced", where, f"seq {seq}", f"seq {entry.get('seq')!r}"))
+        if entry.get("prev") != prev:
+            findings.append(Finding("chain-broken", where, f"prev {prev}", f"prev {entry.get('prev')}"))
+        entries.append(entry)
+        hashes.append(hashlib.sha256(data).hexdigest())
+    return Ledger(root, tuple(entries), tuple(hashes)), findings
+
+
+def _witnessed(ledger: Ledger, heads: dict[int, str], named: tuple[int, str] | None) -> Iterator[Finding]:
+    """(3) The ledger reaches as far as it did, with the same hashes."""
+    known = [("witness", heads)] + ([("head", {named[0]: named[1].lower()})] if named else [])
+    for source, entries in known:
+        for seq, digest in sorted(entries.items()):
+            if seq > len(ledger.hashes):
+                yield Finding(
+                    "rolled-back", f"entry {seq}", f"{digest} ({source})", f"the ledger ends at {len(ledger.hashes)}"
+                )
+            elif not ledger.hashes[seq - 1].startswith(digest):
+                yield Finding("entry-replaced", f"entry {seq}", f"{digest} ({source})", ledger.hashes[seq - 1])
+
+
+def _presence(ledger: Ledger) -> Iterator[Finding]:
+    """(4) Every live file is there with its size, and nothing else is."""
+    root = ledger.root
+    for one in ledger.files.values():
+        size = _size(root / one.path)
+        if size is None:
+            yield Finding("file-missing", one.path, f"{one.bytes:,} bytes", "no plain file")
+        elif size != one.bytes:
+            yield Finding("file-size", one.path, f"{one.bytes:,} bytes", f"{size:,} bytes")
+    known = set(ledger.files) | _removed(ledger)
+    for folder in _FOLDERS:
+        for path in _below(root / folder):
+            name = path.relative_to(root).as_posix()
+            if path.is_symlink():
+                yield Finding("link", name, "no symbolic link", os.readlink(path))
+            elif not path.is_dir() and name not in known:
+                yield Finding(
+                    "file-unknown", name, "no file the ledger does not list", f"{path.stat().st_size:,} bytes"
+                )
+
+
+def _removed(ledger: Ledger) -> set[str]:
+    """Files that an entry took out of the views and that still wait for their deletion."""
+    return {
+        one["path"] if isinstance(one, dict) else one
+        for entry in ledger.entries
+        for one in entry.get("files", {}).get("remove", ())
+    }
+
+
+def _below(folder: Path) -> Iterator[Path]:
+    if folder.is_symlink():
+        yield folder
+    elif folder.is_dir():
+        for path in sorted(folder.iterdir()):
+            yield path
+            if path.is_dir() and not path.is_symlink():
+                yield from _below(path)
+
+
+def _size(path: Path) -> int | None:
+    try:
+        found = path.lstat()
+    except OSError:
+        return None
+    return found.st_size if stat.S_ISREG(found.st_mode) else None
+
+
+def _hashes(root: Path, files: list[FileRef]) -> Iterator[Finding]:
+    """(5) Every live file has its SHA-256."""
+    for one in files:
+        try:
+            found = file_sha256(root / one.path)
+        except OSError as error:
+            yield Finding("file-unreadable", one.path, one.sha256, str(error.strerror))
+            continue
+        if found != one.sha256:
+            yield Finding("file-changed", one.path, one.sha256, found)
