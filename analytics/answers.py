@@ -1,0 +1,121 @@
+"""An answer to a question of the catalogue, with what is needed to check it: the SQL, its parameters, a digest.
+
+The digest is SHA-256 over the rows in one canonical form, so that two people can compare answers by one number.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from kubedossier.analytics.catalogue import Column
+from kubedossier.analytics.periods import Period
+from kubedossier.analytics.views import Source
+
+if TYPE_CHECKING:
+    import polars as pl
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a question of the catalogue gave.
+
+    Attributes:
+        name, title, question, notes: as the catalogue says.
+        sql: the statement that was run, over the views.
+        parameters: all it was given; timestamps are UTC without a zone.
+        columns: name, type, unit and meaning of each column of the table.
+        table: the rows; timestamps carry the zone UTC.
+        period: the period that was asked about; for the whole archive, from its first to its last day.
+        filters: values by filter, for those that were given.
+        source: ``native``, ``raw`` or ``all``: the kind of records that was looked at.
+        mixed: whether the archive holds the other kind, too, in the period.
+        undated: events without a usable time, which belong to no period and were not counted.
+    """
+
+    name: str
+    title: str
+    question: str
+    sql: str
+    parameters: Mapping[str, object]
+    columns: tuple[Column, ...]
+    table: pa.Table
+    notes: str
+    period: Period
+    filters: Mapping[str, tuple[str, ...]]
+    source: Source
+    mixed: bool
+    undated: int
+
+    @cached_property
+    def frame(self) -> pl.DataFrame:
+        """The rows as a polars DataFrame; timestamps are ``Datetime("us", "UTC")``."""
+        return frame(self.table)
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 (hex) of the column names and the rows in canonical form: one JSON array and LF each."""
+        return digest(self.table)
+
+
+def frame(table: pa.Table) -> pl.DataFrame:
+    """A table as a polars DataFrame; timestamps are ``Datetime("us", "UTC")``."""
+    import polars as pl
+
+    return pl.DataFrame(in_utc(table))
+
+
+def in_utc(table: pa.Table) -> pa.Table:
+    """The table with the zone UTC on timestamps that mean it without saying so."""
+    zoned = [
+        field.with_type(pa.timestamp("us", tz="UTC")) if field.type == pa.timestamp("us") else field
+        for field in table.schema
+    ]
+    return table.cast(pa.schema(zoned)) if zoned != list(table.schema) else table
+
+
+def digest(table: pa.Table) -> str:
+    """SHA-256 (hex) over ``canonical_lines``."""
+    hasher = hashlib.sha256()
+    for line in canonical_lines(table):
+        hasher.update(line)
+    return hasher.hexdigest()
+
+
+def canonical_lines(table: pa.Table) -> Iterator[bytes]:
+    """The column names, then each row: a compact JSON array in UTF-8 and one LF.
+
+    Times are ``YYYY-MM-DDTHH:MM:SS.ffffffZ``, dates ``YYYY-MM-DD``, binary values lower-case hex, doubles the shortest
+    text that reads back as the same number.
+    """
+    yield _line(table.column_names)
+    for batch in table.to_batches(max_chunksize=10_000):
+        for values in zip(*(column.to_pylist() for column in batch.columns), strict=True):
+            yield _line(values)
+
+
+def plain(value: object) -> object:
+    """A value in the form of the canonical lines: only what JSON knows."""
+    if isinstance(value, datetime):
+        return value.replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, bytes):
+        return value.hex()
+    if isinstance(value, list | tuple):
+        return [plain(one) for one in value]
+    if isinstance(value, dict):
+        return {str(key): plain(one) for key, one in value.items()}
+    return value if value is None or isinstance(value, str | int | float) else str(value)
+
+
+def _line(values: object) -> bytes:
+    text = json.dumps(plain(values), ensure_ascii=False, separators=(",", ":"))
+    return text.encode("utf-8", "backslashreplace") + b"\n"

@@ -1,0 +1,237 @@
+"""The archive as notebooks, reports and commands ask it: ``Archive`` is the public API.
+
+It opens an archive at one entry of its ledger and only reads. It prints nothing and never writes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kubedossier.analytics import catalogue
+from kubedossier.analytics.answers import Answer, frame, in_utc
+from kubedossier.analytics.coverage import collected, naive, runs
+from kubedossier.analytics.engine import Engine
+from kubedossier.analytics.errors import StorageError, UsageError
+from kubedossier.analytics.periods import Period, parse_period
+from kubedossier.analytics.questions import (
+    Moment,
+    between,
+    bound,
+    filters_of,
+    midnight,
+    moment,
+    parted,
+    range_read,
+    source_of,
+)
+from kubedossier.analytics.schema import UNDATED
+from kubedossier.analytics.store.ledger import Ledger, read_time
+from kubedossier.analytics.views import Scope, is_native
+
+if TYPE_CHECKING:
+    import duckdb
+    import polars as pl
+    import pyarrow as pa
+
+
+class Archive:
+    """An archive, opened for reading at one entry of its ledger.
+
+    Args:
+        path: the archive's folder.
+        as_of: number of the ledger entry to read it at; None is the newest.
+
+    Attributes:
+        path: the archive's folder.
+        ledger: the entries up to that point.
+
+    Raises:
+        StorageError: there is no archive, or no such entry.
+        IntegrityError: the ledger is broken.
+    """
+
+    def __init__(self, path: str | Path, *, as_of: int | None = None) -> None:
+        self.path = Path(path)
+        ledger = Ledger.read(self.path)
+        if not ledger.entries:
+            raise StorageError(
+                f"There is no archive at '{self.path}'",
+                hint="'kubedossier snapshot' or 'kubedossier import' makes one; --archive names another place.",
+            )
+        self.ledger = ledger if as_of is None else ledger.up_to(as_of)
+        self._engine = Engine(self.ledger)
+
+    @property
+    def head(self) -> tuple[int, str]:
+        """Number and SHA-256 (hex) of the ledger entry this archive is read at."""
+        return self.ledger.head
+
+    def query(self, name: str, /, *, limit: int | None = None, **asked: Any) -> pl.DataFrame:
+        """Ask a question of the catalogue and get its rows.
+
+        Takes what ``answer`` takes. Timestamps are ``Datetime("us", "UTC")``.
+        """
+        return self.answer(name, limit=limit, **asked).frame
+
+    def answer(self, name: str, /, *, limit: int | None = None, **asked: Any) -> Answer:
+        """Ask a question of the catalogue and get the rows with all that is needed to check them.
+
+        Args:
+            name: of a query, such as ``top_users``.
+            limit: number of rows; None is the query's own default, 0 all of them.
+            asked: what narrows the question (see ``Narrowing``), and the query's own parameters by name.
+
+        Raises:
+            UsageError: there is no such query, parameter or period.
+            StorageError: a file that the ledger names cannot be read.
+        """
+        return self.ask(find(name), limit=limit, **asked)
+
+    def ask(self, query: catalogue.Query, /, *, limit: int | None = None, **asked: Any) -> Answer:
+        """Ask a question that was loaded by ``catalogue.load``; otherwise as ``answer``."""
+        narrowing, own = parted(asked)
+        period = self.period(narrowing.get("period"), narrowing.get("start"), narrowing.get("end"))
+        reads = range_read(query, period)
+        kinds = self._kinds(period)
+        source = source_of(narrowing.get("source"), kinds)
+        scope = Scope(filters=filters_of(narrowing), source=source)
+        parameters = bound(query, period, limit, own)
+        if query.trusted:
+            table = self._engine.run(query.sql, parameters, scope, reads=reads)
+        else:
+            table = self._engine.run_foreign(query.sql, parameters, scope)
+        if limit and "limit" not in parameters:
+            table = table.slice(0, limit)
+        return Answer(
+            name=query.name,
+            title=query.title,
+            question=query.question,
+            sql=query.sql,
+            parameters=parameters,
+            columns=query.columns,
+            table=in_utc(table),
+            notes=query.notes,
+            period=period,
+            filters=dict(scope.filters),
+            source=source,
+            mixed=len(kinds) > 1,
+            undated=self.undated,
+        )
+
+    def sql(self, text: str, **parameters: Any) -> pl.DataFrame:
+        """Run one select of your own over the views, with nothing else in reach.
+
+        Args:
+            text: the select; ``$name`` stands for a parameter.
+            parameters: values by name.
+
+        Raises:
+            UsageError: it is not one select, does not parse, or reaches for files or settings.
+        """
+        return frame(self.table(text, parameters))
+
+    def table(self, text: str, parameters: Mapping[str, Any] | None = None, **narrowing: Any) -> pa.Table:
+        """As ``sql``, over a narrowed archive (see ``Narrowing``); an Arrow table whose timestamps carry the zone UTC.
+
+        Without a source, records of both kinds are seen.
+        """
+        known, own = parted(narrowing)
+        if own:
+            raise UsageError(f"A select of your own cannot be narrowed by '{next(iter(own))}'")
+        given = (known.get("period"), known.get("start"), known.get("end"))
+        period = None if given == (None, None, None) else self.period(*given)
+        start, end = (period.start, period.end) if period else (None, None)
+        scope = Scope(start, end, filters_of(known), source_of(known.get("source") or "all", frozenset()))
+        return in_utc(self._engine.run_foreign(text, parameters or {}, scope))
+
+    def select(self, sql: str, parameters: Mapping[str, Any]) -> pa.Table:
+        """Run SQL of the package's own over the whole archive; never hand it a user's text.
+
+        Timestamps in the table have no zone and mean UTC.
+        """
+        return self._engine.run(sql, parameters, Scope())
+
+    def events(self, *, period: str | Period | None = None) -> pl.LazyFrame:
+        """The view ``events`` as a polars LazyFrame over the ledger's files; ``time`` is in UTC.
+
+        Without a period, events without a usable time are in it, too.
+        """
+        from kubedossier.analytics.frames import scan_events
+
+        return scan_events(self.ledger, None if period is None else self.period(period))
+
+    def connect(self) -> duckdb.DuckDBPyConnection:
+        """A DuckDB connection with all views, locked down: it reads the archive and nothing else, and writes nothing.
+
+        Timestamps have no zone and mean UTC. Close it when done.
+        """
+        return self._engine.foreign(Scope())
+
+    def period(
+        self, period: str | Period | None = None, start: Moment | None = None, end: Moment | None = None
+    ) -> Period:
+        """The period a question is about: as given, or from the archive's first to its last day.
+
+        Raises:
+            UsageError: it cannot be read, is empty, or ``period`` is given together with ``start`` or ``end``.
+        """
+        if period is not None:
+            if start is not None or end is not None:
+                raise UsageError("A period and its start or end are given at once", hint="Give the one or the others.")
+            return period if isinstance(period, Period) else parse_period(period, now=datetime.now(UTC))
+        whole = self._whole
+        if start is None and end is None:
+            return whole
+        first = whole.start if start is None else moment(start)
+        last = max(whole.end, first) if end is None else moment(end)
+        if first > last or (first == last and end is not None):
+            raise UsageError(f"The period from {first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M} is empty")
+        return between(first, last)
+
+    @cached_property
+    def undated(self) -> int:
+        """Records without a usable time; they belong to no period."""
+        return sum(one.rows for one in self.ledger.live() if one.month == UNDATED)
+
+    @cached_property
+    def _whole(self) -> Period:
+        files = self.ledger.live()
+        spans = collected(self.ledger)
+        first = [one.min_time for one in files if one.min_time] + [one.start for one in spans]
+        last = [one.max_time + timedelta(microseconds=1) for one in files if one.max_time] + [one.end for one in spans]
+        if not first:
+            day = midnight(read_time(self.ledger.entries[0]["at"]))
+            return Period(day, day, f"{day:%Y-%m-%d}")
+        end = midnight(max(last))
+        return between(midnight(min(first)), end if end == max(last) else end + timedelta(days=1))
+
+    def _kinds(self, period: Period) -> frozenset[str]:
+        """The kinds of records in a period; the files are asked only where the archive holds both."""
+        formats = {one for entry in runs(self.ledger) for one in entry.get("formats", ())}
+        kinds = frozenset("native" if is_native(one) else "raw" for one in formats)
+        if len(kinds) < 2:
+            return kinds
+        sql = "select distinct source_format from records where time >= $start and time < $end"
+        bounds = {"start": naive(period.start), "end": naive(period.end)}
+        rows = self._engine.run(sql, bounds, Scope(), reads=Scope(period.start, period.end))
+        return frozenset("native" if is_native(one) else "raw" for one in rows.column(0).to_pylist())
+
+
+def find(name: str) -> catalogue.Query:
+    """A query of the package by name.
+
+    Raises:
+        UsageError: there is none; names the nearest.
+    """
+    queries = catalogue.packaged()
+    if name in queries:
+        return queries[name]
+    near = catalogue.nearest(name, queries)
+    raise UsageError(
+        f"There is no query '{name}'" + (f"; did you mean '{near}'?" if near else ""),
+        hint="'kubedossier query --list' lists them.",
+    )

@@ -1,0 +1,259 @@
+"""What the ledger attests about collection, as tables: snapshots, windows, gaps, collected ranges and rejects.
+
+It must never claim what was not attested: only the ranges that an unfiltered snapshot recorded as collected count,
+retracted entries are left out, and a gap closes only through a later run. Times are UTC without a zone.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from kubedossier.analytics.errors import StorageError
+from kubedossier.analytics.store.ledger import Entry, Ledger, read_time
+from kubedossier.analytics.vocabulary import techniques
+
+if TYPE_CHECKING:
+    from kubedossier.analytics.schema import FileRef
+
+_TIME = pa.timestamp("us")
+_BATCH = 1000
+
+SNAPSHOTS = pa.schema(
+    [
+        ("seq", pa.int64()),
+        ("snapshot", pa.string()),
+        ("run", pa.string()),
+        ("type", pa.string()),
+        ("at", _TIME),
+        ("console", pa.string()),
+        ("filtered", pa.bool_()),
+        ("received", pa.int64()),
+        ("new", pa.int64()),
+        ("duplicate", pa.int64()),
+        ("rejected", pa.int64()),
+        ("skipped", pa.int64()),
+        ("tool", pa.string()),
+        ("host", pa.string()),
+        ("actor", pa.string()),
+        ("console_total", pa.int64()),
+        ("console_oldest", _TIME),
+    ]
+)
+WINDOWS = pa.schema(
+    [
+        ("snapshot", pa.string()),
+        ("console", pa.string()),
+        ("start", _TIME),
+        ("end", _TIME),
+        ("total_before", pa.int64()),
+        ("total_after", pa.int64()),
+        ("received", pa.int64()),
+        ("stable", pa.bool_()),
+    ]
+)
+GAPS = pa.schema(
+    [("console", pa.string()), ("start", _TIME), ("end", _TIME), ("reason", pa.string()), ("snapshot", pa.string())]
+)
+COLLECTED = pa.schema([("console", pa.string()), ("start", _TIME), ("end", _TIME)])
+REJECTS = pa.schema(
+    [
+        ("snapshot", pa.string()),
+        ("reason", pa.string()),
+        ("source", pa.string()),
+        ("position", pa.string()),
+        ("raw", pa.string()),
+    ]
+)
+ATTACK_TECHNIQUES = pa.schema(
+    [
+        ("value", pa.string()),
+        ("attack_id", pa.string()),
+        ("attack_name", pa.string()),
+        ("tactics", pa.list_(pa.string())),
+        ("confidence", pa.string()),
+        ("note", pa.string()),
+    ]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A half-open range of time of one Console, aware UTC."""
+
+    console: str
+    start: datetime
+    end: datetime
+
+
+@dataclass(frozen=True)
+class Stream:
+    """A table that is made anew each time it is read, through the Arrow C stream interface.
+
+    Attributes:
+        schema: its columns.
+        rows: gives the rows, in their order.
+    """
+
+    schema: pa.Schema
+    rows: Callable[[], Iterable[dict[str, Any]]]
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        """Hand the rows out as record batches; nothing is read before the first is asked for."""
+        reader = pa.RecordBatchReader.from_batches(self.schema, self._batches())
+        return reader.__arrow_c_stream__(requested_schema)
+
+    def _batches(self) -> Iterator[pa.RecordBatch]:
+        batch: list[dict[str, Any]] = []
+        for row in self.rows():
+            batch.append(row)
+            if len(batch) == _BATCH:
+                yield pa.RecordBatch.from_pylist(batch, schema=self.schema)
+                batch = []
+        if batch:
+            yield pa.RecordBatch.from_pylist(batch, schema=self.schema)
+
+
+def tables(ledger: Ledger) -> dict[str, Stream]:
+    """The views made from the ledger, by name."""
+    return {
+        "snapshots": Stream(SNAPSHOTS, lambda: map(_snapshot_row, runs(ledger))),
+        "windows": Stream(WINDOWS, lambda: _window_rows(ledger)),
+        "gaps": Stream(GAPS, lambda: _gap_rows(ledger)),
+        "collected": Stream(COLLECTED, lambda: map(_span_row, collected(ledger))),
+        "rejects": Stream(REJECTS, lambda: _reject_rows(ledger)),
+        "attack_techniques": Stream(ATTACK_TECHNIQUES, _technique_rows),
+    }
+
+
+def runs(ledger: Ledger) -> Iterator[Entry]:
+    """The entries that brought records in and were not retracted, oldest first."""
+    for entry in ledger.entries:
+        if entry["type"] in ("snapshot", "import") and entry["id"] not in ledger.retracted:
+            yield entry
+
+
+def collected(ledger: Ledger) -> list[Span]:
+    """The ranges that unfiltered snapshots attest, merged, by Console and start."""
+    return merge(span for entry in runs(ledger) for span in _attested(entry))
+
+
+def merge(spans: Iterable[Span]) -> list[Span]:
+    """Join ranges of a Console that touch or overlap; empty ones fall away."""
+    merged: list[Span] = []
+    for span in sorted(spans, key=lambda one: (one.console, one.start, one.end)):
+        if span.start >= span.end:
+            continue
+        last = merged[-1] if merged else None
+        if last is not None and last.console == span.console and span.start <= last.end:
+            merged[-1] = Span(last.console, last.start, max(last.end, span.end))
+        else:
+            merged.append(span)
+    return merged
+
+
+def subtract(span: Span, others: Iterable[Span]) -> list[Span]:
+    """What is left of a range without others of the same Console."""
+    left = []
+    start = span.start
+    for other in merge(one for one in others if one.console == span.console):
+        if other.end <= start or other.start >= span.end:
+            continue
+        if other.start > start:
+            left.append(Span(span.console, start, other.start))
+        start = max(start, other.end)
+    if start < span.end:
+        left.append(Span(span.console, start, span.end))
+    return left
+
+
+def naive(moment: datetime) -> datetime:
+    """An aware moment as UTC without a zone, the form of the views."""
+    return moment.astimezone(UTC).replace(tzinfo=None)
+
+
+def _attested(entry: Entry) -> Iterator[Span]:
+    if entry["type"] == "snapshot" and entry.get("filtered") is False and entry.get("console"):
+        for one in entry.get("collected", ()):
+            yield Span(entry["console"], read_time(one["from"]), read_time(one["to"]))
+
+
+def _gap_rows(ledger: Ledger) -> Iterator[dict[str, Any]]:
+    rows: list[dict[str, Any]] = []
+    later: list[Span] = []
+    for entry in reversed(list(runs(ledger))):
+        for gap in entry.get("gaps", ()):
+            span = Span(entry.get("console") or "", read_time(gap["from"]), read_time(gap["to"]))
+            facts = {"reason": gap["reason"], "snapshot": entry["id"]}
+            rows += [_span_row(part) | facts for part in subtract(span, later)]
+        later = merge([*later, *_attested(entry)])
+    yield from sorted(rows, key=lambda row: tuple(row.values()))
+
+
+def _span_row(span: Span) -> dict[str, Any]:
+    return {"console": span.console, "start": naive(span.start), "end": naive(span.end)}
+
+
+def _snapshot_row(entry: Entry) -> dict[str, Any]:
+    counts = entry.get("counts", entry)
+    row = {name: entry.get(name) for name in ("seq", "run", "type", "console", "tool", "host", "actor")}
+    row |= {name: counts.get(name) for name in ("received", "new", "duplicate", "rejected", "skipped")}
+    oldest = entry.get("console_oldest")
+    return row | {
+        "snapshot": entry["id"],
+        "at": naive(read_time(entry["at"])),
+        "filtered": entry.get("filtered"),
+        "console_total": entry.get("console_total"),
+        "console_oldest": naive(read_time(oldest)) if oldest else None,
+    }
+
+
+def _window_rows(ledger: Ledger) -> Iterator[dict[str, Any]]:
+    for entry in runs(ledger):
+        for window in entry.get("windows", ()):
+            yield {
+                "snapshot": entry["id"],
+                "console": entry.get("console"),
+                "start": naive(read_time(window["from"])),
+                "end": naive(read_time(window["to"])),
+            } | {name: window.get(name) for name in ("total_before", "total_after", "received", "stable")}
+
+
+def _technique_rows() -> Iterator[dict[str, Any]]:
+    for one in techniques().values():
+        yield {name: getattr(one, name) for name in ATTACK_TECHNIQUES.names} | {"tactics": list(one.tactics)}
+
+
+def _reject_rows(ledger: Ledger) -> Iterator[dict[str, Any]]:
+    for file in ledger.live("rejects"):
+        for line in _lines(ledger.root, file):
+            reject = json.loads(line)
+            raw = reject.get("raw")
+            if raw is None and "raw_base64" in reject:
+                raw = base64.b64decode(reject["raw_base64"]).decode("utf-8", "backslashreplace")
+            yield {"snapshot": file.snapshot, "raw": raw} | {
+                name: None if reject.get(name) is None else str(reject[name])
+                for name in ("reason", "source", "position")
+            }
+
+
+def _lines(root: Path, file: FileRef) -> Iterator[bytes]:
+    try:
+        with pa.input_stream(str(root / file.path), compression="zstd") as stream:
+            rest = b""
+            while block := stream.read(1 << 20):
+                *lines, rest = (rest + block).split(b"\n")
+                yield from lines
+            if rest:
+                yield rest
+    except OSError as error:
+        raise StorageError(
+            f"Cannot read '{file.path}', which the ledger names: {error}", hint="Run 'kubedossier verify'."
+        ) from error

@@ -1,0 +1,226 @@
+"""Questions to DuckDB: the only module that knows it.
+
+Two kinds of SQL are run. The package's own reads the Parquet files that the ledger names. Foreign SQL (a user's text,
+file or notebook) gets the same views over registered datasets, with the file system closed and the configuration
+locked: DuckDB's ``allowed_directories`` would still permit ``COPY`` over an archived file. This module must never
+list folders, never put a user's value into SQL text, and never let foreign SQL near a file.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import duckdb
+import pyarrow as pa
+
+from kubedossier.analytics import coverage
+from kubedossier.analytics.catalogue import bare
+from kubedossier.analytics.errors import KubedossierError, StorageError, UsageError
+from kubedossier.analytics.schema import EVENT_SCHEMA, UNDATED, FileRef
+from kubedossier.analytics.views import Scope, events_sql, records_sql
+
+if TYPE_CHECKING:
+    import pyarrow.dataset
+
+    from kubedossier.analytics.store.ledger import Ledger
+
+FILE_SCHEMA = EVENT_SCHEMA.append(pa.field("month", pa.string()))
+"""A Parquet file's columns and the partition it stands in."""
+
+_CONFIG: dict[str, str | bool | int | float | list[str]] = {
+    "allow_community_extensions": False,
+    "allow_persistent_secrets": False,
+    "autoinstall_known_extensions": False,
+    "autoload_known_extensions": False,
+    "python_enable_replacements": False,
+    # Intermediate results hold audited data: they stay in memory and never go to a file.
+    "temp_directory": "",
+}
+_READ = "read_parquet(getvariable('{}'), hive_partitioning = true, hive_types = {{'month': varchar}})"
+
+
+class Engine:
+    """Runs SQL over the archive as one ledger describes it; safe to share between threads."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._streams = coverage.tables(ledger)
+        self._lock = threading.Lock()
+        self._base: duckdb.DuckDBPyConnection | None = None
+
+    def run(self, sql: str, parameters: Mapping[str, object], scope: Scope, *, reads: Scope | None = None) -> pa.Table:
+        """Run SQL of the package's own.
+
+        Args:
+            sql: one select over the views.
+            parameters: by name; all that the SQL uses and no other.
+            scope: what the views show.
+            reads: the range of time whose files are enough; None is all files.
+
+        Returns:
+            The rows; timestamps without a zone mean UTC.
+
+        Raises:
+            StorageError: a file that the ledger names cannot be read.
+        """
+        with self._lock:
+            if self._base is None:
+                self._base = _open()
+                self._base.execute("set lock_configuration = true")
+            connection = self._base.cursor()
+        try:
+            self._lay_trusted(connection, bare(sql), scope, reads or Scope())
+            return connection.sql(sql, params=dict(parameters)).to_arrow_table()
+        except duckdb.IOException as error:
+            raise _unreadable(error) from error
+        except duckdb.OutOfMemoryException as error:
+            raise _too_big() from error
+        finally:
+            connection.close()
+
+    def foreign(self, scope: Scope) -> duckdb.DuckDBPyConnection:
+        """A connection of its own with all views, on which nothing but these can be read and no file written."""
+        connection = _open()
+        try:
+            parts = _split(self._ledger.live(), scope)
+            for name, files in parts.items():
+                connection.register(name, _dataset(self._ledger, files))
+            for name, stream in self._streams.items():
+                connection.register(f"{name}_of_ledger", stream)
+                connection.execute(f"create view {name} as from {name}_of_ledger")
+            _lay_events(connection, {name: name for name in parts}, scope, frozenset({"events", "records"}))
+            connection.execute("set enable_external_access = false")
+            connection.execute("set lock_configuration = true")
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def run_foreign(self, sql: str, parameters: Mapping[str, object], scope: Scope) -> pa.Table:
+        """Run one select that somebody else wrote.
+
+        Raises:
+            UsageError: it is not one select, does not parse, or reaches for anything but the views.
+        """
+        connection = self.foreign(scope)
+        try:
+            statements = connection.extract_statements(sql)
+            kinds = [one.type for one in statements]
+            if len(kinds) != 1 or kinds[0] not in (duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN):
+                raise UsageError("The SQL is not one single select", hint=_VIEWS_HINT)
+            return connection.sql(sql, params=dict(parameters)).to_arrow_table()
+        except duckdb.PermissionException as error:
+            raise UsageError(f"The SQL may read the views only: {_first_line(error)}", hint=_VIEWS_HINT) from error
+        except duckdb.OutOfMemoryException as error:
+            raise _too_big() from error
+        except duckdb.IOException as error:
+            raise _unreadable(error) from error
+        except duckdb.Error as error:
+            raise UsageError(f"The SQL does not work: {error}", hint=_VIEWS_HINT) from error
+        finally:
+            connection.close()
+
+    def _lay_trusted(self, connection: duckdb.DuckDBPyConnection, words: str, scope: Scope, reads: Scope) -> None:
+        asked = frozenset(re.findall(r"[a-z_]+", words))
+        for name, stream in self._streams.items():
+            if name in asked:
+                connection.register(name, stream)
+        if not asked & {"events", "records"}:
+            return
+        relations = {}
+        for name, files in _split(self._ledger.live(), reads).items():
+            if files:
+                paths = [_literal(str(self._ledger.root / one.path)) for one in files]
+                connection.execute(f"set variable {name} = $paths", {"paths": paths})
+                relations[name] = _READ.format(name)
+            else:
+                connection.register(name, FILE_SCHEMA.empty_table())
+                relations[name] = name
+        _lay_events(connection, relations, scope, asked)
+
+
+_VIEWS_HINT = (
+    "Views: events, records, snapshots, windows, gaps, collected, rejects, attack_techniques. "
+    "'kubedossier query --list' names ready questions."
+)
+
+
+def _open() -> duckdb.DuckDBPyConnection:
+    connection = duckdb.connect(config=_CONFIG)
+    connection.execute("set TimeZone = 'UTC'")
+    connection.execute("set enable_progress_bar = false")
+    return connection
+
+
+def _lay_events(
+    connection: duckdb.DuckDBPyConnection, relations: Mapping[str, str], scope: Scope, asked: frozenset[str]
+) -> None:
+    connection.execute("create temp table filter_values (filter varchar, value varchar)")
+    if rows := scope.rows():
+        connection.executemany("insert into filter_values values (?, ?)", rows)
+    if "events" in asked:
+        sql = events_sql(relations.get("complete_files"), relations.get("incomplete_files"), scope)
+        connection.execute(f"create temp view events as {sql}")
+    if "records" in asked:
+        connection.execute(f"create temp view records as {records_sql(tuple(relations.values()), scope)}")
+
+
+def _split(files: tuple[FileRef, ...], reads: Scope) -> dict[str, tuple[FileRef, ...]]:
+    """The files that may hold rows of the range, apart by whether a row of theirs may be hidden."""
+    chosen = [one for one in files if _touches(one, reads)]
+    incomplete = tuple(one for one in chosen if one.incomplete)
+    parts = {"complete_files": tuple(one for one in chosen if not one.incomplete)}
+    return parts | ({"incomplete_files": incomplete} if incomplete else {})
+
+
+def _touches(file: FileRef, reads: Scope) -> bool:
+    if reads.start is None and reads.end is None:
+        return True
+    if file.min_time is None or file.max_time is None:
+        return False
+    return (reads.end is None or file.min_time < reads.end) and (reads.start is None or file.max_time >= reads.start)
+
+
+def _literal(path: str) -> str:
+    """A path as DuckDB takes it literally: it reads ``*``, ``?`` and ``[`` as patterns."""
+    return "".join(f"[{char}]" if char in "*?[" else char for char in path)
+
+
+def _dataset(ledger: Ledger, files: tuple[FileRef, ...]) -> pyarrow.dataset.Dataset | pa.Table:
+    if not files:
+        return FILE_SCHEMA.empty_table()
+    import pyarrow.dataset as ds
+    from pyarrow.fs import LocalFileSystem
+
+    form, system = ds.ParquetFileFormat(), LocalFileSystem()
+    fragments = []
+    for one in files:
+        holds = ds.field("month") == one.month
+        if one.month != UNDATED and one.min_time and one.max_time:
+            low, high = coverage.naive(one.min_time), coverage.naive(one.max_time)
+            holds &= (ds.field("time") >= pa.scalar(low, pa.timestamp("us"))) & (
+                ds.field("time") <= pa.scalar(high, pa.timestamp("us"))
+            )
+        path = str((ledger.root / one.path).resolve())
+        fragments.append(form.make_fragment(path, filesystem=system, partition_expression=holds))
+    return ds.FileSystemDataset(fragments, FILE_SCHEMA, form, system)
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0]
+
+
+def _unreadable(error: Exception) -> StorageError:
+    return StorageError(
+        f"A file of the archive cannot be read: {_first_line(error)}",
+        hint="Run 'kubedossier verify' to see what is wrong.",
+    )
+
+
+def _too_big() -> KubedossierError:
+    return KubedossierError(
+        "The answer does not fit into memory", hint="Ask for a shorter period, fewer columns, or set a limit."
+    )
