@@ -88,9 +88,7 @@ class Console:
         self._sleep = sleep or self._wait
         self._answered = False
         self.throttle = Throttle(connections, monotonic=monotonic, sleep=self._sleep)
-        self.login = Login(
-            credentials, basic=basic, exchange=self._log_in_request, monotonic=monotonic, wall=wall
-        )
+        self.login = Login(credentials, basic=basic, exchange=self._log_in_request, monotonic=monotonic, wall=wall)
         self._http = httpx.Client(
             verify=tls_context(self.trust),
             timeout=_TIMEOUT,
@@ -144,9 +142,7 @@ class Console:
             except SourceError:
                 return None
             words = reply.body[:64].decode("utf-8", "replace").strip().strip('"')
-            return (
-                words if reply.status == 200 and words and words.isprintable() and "<" not in words else None
-            )
+            return words if reply.status == 200 and words and words.isprintable() and "<" not in words else None
 
         return self._patiently(ask, "its version")
 
@@ -164,16 +160,12 @@ class Console:
         self._answered = True
         return reply
 
-    def _log_in_request(
-        self, method: str, path: str, *, headers: dict[str, str], content: bytes | None
-    ) -> Reply:
+    def _log_in_request(self, method: str, path: str, *, headers: dict[str, str], content: bytes | None) -> Reply:
         return self._exchange(method, self.address.url(path), headers, [], content)
 
     def _patiently(self, ask: Callable[[], _T], what: str) -> _T:
         started = self._monotonic()
-        deadline_s = (
-            self._patience.total_s if self._answered else min(self._patience.first_s, self._patience.total_s)
-        )
+        deadline_s = self._patience.total_s if self._answered else min(self._patience.first_s, self._patience.total_s)
         trial = Trial(self._patience, deadline_s=deadline_s, started=started, chance=self._chance)
         while True:
             try:

@@ -83,9 +83,7 @@ def read_page(reply: Reply) -> Page:
     try:
         rows = split_array(reply.body)
     except ValueError:
-        raise Again(
-            f"a body that is no whole JSON array ({len(reply.body)} bytes)", most=_BAD_ANSWERS
-        ) from None
+        raise Again(f"a body that is no whole JSON array ({len(reply.body)} bytes)", most=_BAD_ANSWERS) from None
     return Page(tuple(rows), _total(reply), hashlib.sha256(reply.body).digest(), len(reply.body))
 
 
@@ -121,9 +119,7 @@ def judge(reply: Reply, *, now: datetime, what: str) -> None:
         return
     said = said_in(reply)
     if status in _BUSY or status >= 500:
-        raise Again(
-            f"status {status}{said}", wait_s=retry_after(reply, now=now), slow_down=status in (429, 503)
-        )
+        raise Again(f"status {status}{said}", wait_s=retry_after(reply, now=now), slow_down=status in (429, 503))
     if status == 403:
         raise SourceError(
             f"The Console does not let this login read {what} (403{said})",
@@ -134,9 +130,7 @@ def judge(reply: Reply, *, now: datetime, what: str) -> None:
             f"The Console has no {what} at this address (404{said})",
             hint="Check --console (a SaaS Console's URL has a path) and --api-version (v1 is the newest).",
         )
-    raise SourceError(
-        f"The Console refused to give {what} ({status}{said})", hint="Check the options of this run."
-    )
+    raise SourceError(f"The Console refused to give {what} ({status}{said})", hint="Check the options of this run.")
 
 
 def said_in(reply: Reply) -> str:

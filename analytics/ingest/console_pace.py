@@ -43,9 +43,7 @@ class Patience:
 class Trial:
     """One request's tries."""
 
-    def __init__(
-        self, patience: Patience, *, deadline_s: float, started: float, chance: Callable[[], float]
-    ) -> None:
+    def __init__(self, patience: Patience, *, deadline_s: float, started: float, chance: Callable[[], float]) -> None:
         self._patience = patience
         self._deadline = started + deadline_s
         self._chance = chance
@@ -78,9 +76,7 @@ class Throttle:
     Use it as a context manager around each request. Thread-safe.
     """
 
-    def __init__(
-        self, connections: int, *, monotonic: Callable[[], float], sleep: Callable[[float], None]
-    ) -> None:
+    def __init__(self, connections: int, *, monotonic: Callable[[], float], sleep: Callable[[float], None]) -> None:
         self._most = self._allowed = connections
         self._monotonic = monotonic
         self._sleep = sleep

@@ -1,0 +1,112 @@
+"""Records that no window of time can find, because they have no usable time.
+
+The Console's count without bounds is compared with its count over all usable times; the difference is looked
+for at both ends of the order of time, and in the end by reading everything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from kubedossier.analytics.ingest.console_address import Query
+from kubedossier.analytics.ingest.console_answer import Page
+from kubedossier.analytics.ingest.console_coverage import USABLE
+from kubedossier.analytics.ingest.console_window import GetPage, own_time
+
+
+@dataclass(frozen=True, slots=True)
+class Untimed:
+    """How the search went.
+
+    Attributes:
+        missing: how many records the windows cannot have found; None where the Console gives no counts.
+        found: how many of them were fetched.
+    """
+
+    missing: int | None
+    found: int
+
+    @property
+    def whole(self) -> bool:
+        """Whether nothing is known to be missing."""
+        return self.missing is None or self.found >= self.missing
+
+
+def fetch_untimed(
+    get_page: GetPage, query: Query, *, page_size: int, take: Callable[[tuple[bytes, ...]], None]
+) -> Untimed:
+    """Fetch the records without a usable time.
+
+    Args:
+        get_page: asks for one page (query, offset, limit).
+        query: filters; its bounds are not looked at.
+        page_size: elements to ask for at once.
+        take: is given what was found; may get the same record twice.
+
+    Raises:
+        SourceError: what ``get_page`` raises.
+    """
+    everything = query.between(None, None)
+    missing = _difference(get_page, everything)
+    if missing == 0:
+        return Untimed(0, 0)
+    found = 0
+    for ordered in (everything, everything.backwards()):
+        for page in _pages(get_page, ordered, page_size):
+            untimed = tuple(row for row in page.rows if own_time(row) is None)
+            take(untimed)
+            found += len(untimed)
+            if len(untimed) < len(page.rows):
+                break
+        if missing is not None and found >= missing:
+            return Untimed(missing, found)
+    if missing is None:
+        return Untimed(None, found)
+    return _read_all(get_page, everything, page_size, take, missing, found)
+
+
+def _difference(get_page: GetPage, everything: Query) -> int | None:
+    """Events in all minus events with a usable time; asked again while events come and go."""
+    usable = everything.between(USABLE.start, USABLE.end)
+    before = get_page(everything, 0, 1).total
+    difference = 0
+    for _ in range(3):
+        timed, total = get_page(usable, 0, 1).total, get_page(everything, 0, 1).total
+        if before is None or timed is None or total is None:
+            return None
+        difference = max(0, total - timed)
+        if before == total:
+            break
+        before = total
+    return difference
+
+
+def _read_all(
+    get_page: GetPage,
+    everything: Query,
+    page_size: int,
+    take: Callable[[tuple[bytes, ...]], None],
+    missing: int,
+    found: int,
+) -> Untimed:
+    """The last resort: every record, whatever its time."""
+    received, totals = 0, set()
+    for page in _pages(get_page, everything, page_size):
+        take(page.rows)
+        received += len(page.rows)
+        totals.add(page.total)
+    return Untimed(missing, missing if totals == {received} else min(found, missing - 1))
+
+
+def _pages(get_page: GetPage, query: Query, page_size: int) -> Iterator[Page]:
+    offset, before = 0, b""
+    while True:
+        page = get_page(query, offset, page_size)
+        if not page.rows or page.sha256 == before:
+            return
+        yield page
+        before = page.sha256
+        offset += len(page.rows)
+        if page.total is not None and offset >= page.total:
+            return
