@@ -202,8 +202,10 @@ def _text(header: Header, key: str) -> str:
 
 def _reads(header: Header, file: str) -> Reads:
     text = _text(header, "reads")
-    if text == "period" or text == "period+previous" or text == "history":
-        return text
+    known: tuple[Reads, ...] = ("period", "period+previous", "history")
+    for one in known:
+        if text == one:
+            return one
     raise _wrong(file, header["reads"][0][0], f"'reads' is period, period+previous or history, not '{text}'")
 
 

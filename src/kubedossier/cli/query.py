@@ -1,0 +1,220 @@
+"""``kubedossier query``: asks the archive a question, by name or in SQL."""
+
+from __future__ import annotations
+
+import difflib
+import shutil
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from kubedossier.analytics.errors import UsageError
+from kubedossier.cli import Settings, example
+from kubedossier.cli.diagnostics import say
+
+if TYPE_CHECKING:
+    from kubedossier.analytics.archive import Archive
+    from kubedossier.analytics.catalogue import Query
+    from kubedossier.cli.formats import Rows
+
+FORMATS = ("table", "csv", "json", "ndjson", "parquet", "markdown")
+_EXAMPLES = """
+kubedossier query --list
+kubedossier query top_users --period 2026-10
+kubedossier query top_users --describe
+kubedossier query privileged_actions --period last-month -o actions.csv
+kubedossier query --sql "select cluster, count(*) from events group by all"
+"""
+
+
+@click.command(epilog=example(_EXAMPLES))
+@click.argument("name", required=False)
+@click.option("--sql", metavar="TEXT", help="A select of your own over the view events; - reads it from stdin.")
+@click.option("--list", "listing", is_flag=True, help="List the questions.")
+@click.option("--describe", is_flag=True, help="Say what the question takes, gives and misses, and show its SQL.")
+@click.option("-f", "--format", "form", type=click.Choice(FORMATS), help="How to write it.  [default: table]")
+@click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Write to a file instead.")
+@click.option("--period", help="2026-10, 2026-Q3, last-month, 30d ...  [default: all of it]")
+@click.option("--from", "start", metavar="TIME", help="First moment, UTC, instead of a period.")
+@click.option("--to", "end", metavar="TIME", help="First moment that no longer counts.")
+@click.option("--cluster", "clusters", multiple=True, help="Only this cluster; repeatable, as all below.")
+@click.option("--account", "accounts", multiple=True, help="Only this cloud account.")
+@click.option("--provider", "providers", multiple=True, help="Only this cloud provider.")
+@click.option("--user", "users", multiple=True, help="Only this user.")
+@click.option("--namespace", "namespaces", multiple=True, help="Only this namespace.")
+@click.option("--technique", "techniques", multiple=True, help="Only events with this technique.")
+@click.option("--source", type=click.Choice(["native", "raw", "all"]), help="The Console's records or raw logs.")
+@click.option("--limit", type=click.IntRange(min=0), help="At most so many rows; 0 is all.")
+@click.option("-p", "--parameter", "parameters", multiple=True, metavar="NAME=VALUE", help="Another parameter.")
+@click.pass_obj
+def command(
+    settings: Settings, /, name: str | None, sql: str | None, listing: bool, describe: bool, **asked: Any
+) -> None:
+    """Ask the archive a question, by NAME or in SQL.
+
+    The answer goes to stdout; what it is about goes to stderr. Times are UTC. SQL of your own sees the views events,
+    records, snapshots, windows, gaps, collected, rejects and attack_techniques, and can touch nothing else.
+    """
+    if sum((name is not None, sql is not None, listing)) != 1:
+        raise UsageError("Give the NAME of a question, --sql, or --list", hint="'kubedossier query --list' lists them.")
+    form, output = _form(asked.pop("form"), asked["output"]), asked.pop("output")
+    given = dict(_pair(one) for one in asked.pop("parameters"))
+    if listing:
+        _list(_catalogue(settings))
+    elif name is not None:
+        query = _find(name, _catalogue(settings))
+        if describe:
+            _describe(query)
+        else:
+            _answer(_archive(settings), query, form, output, asked, given)
+    elif sql is not None:
+        _own_sql(_archive(settings), sys.stdin.read() if sql == "-" else sql, form, output, asked, given)
+
+
+def _form(form: str | None, output: Path | None) -> str:
+    from kubedossier.cli.formats import SUFFIXES
+
+    if form is None and output is not None:
+        return SUFFIXES.get(output.suffix.lower(), "table")
+    return form or "table"
+
+
+def _archive(settings: Settings) -> Archive:
+    from kubedossier.analytics.archive import Archive
+
+    return Archive(settings.archive_path())
+
+
+def _catalogue(settings: Settings) -> Mapping[str, Query]:
+    """The package's questions and the user's own, which may not take a name of the package's."""
+    from kubedossier.analytics.catalogue import load, packaged
+
+    folder = settings.config.queries
+    own = load(folder) if folder else {}
+    for name in own:
+        if name in packaged():
+            raise UsageError(f"'{folder}' has a query '{name}', which is built in", hint="Give it another name.")
+    return dict(sorted({**packaged(), **own}.items()))
+
+
+def _find(name: str, queries: Mapping[str, Query]) -> Query:
+    if name in queries:
+        return queries[name]
+    near = difflib.get_close_matches(name, queries, n=1, cutoff=0.5)
+    raise UsageError(
+        f"There is no query '{name}'" + (f"; did you mean '{near[0]}'?" if near else ""),
+        hint="'kubedossier query --list' lists them.",
+    )
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals or not name:
+        raise UsageError(f"'{text}' is not NAME=VALUE")
+    return name, value
+
+
+def _answer(
+    archive: Archive, query: Query, form: str, output: Path | None, asked: Mapping[str, Any], given: dict[str, str]
+) -> None:
+    from kubedossier.analytics.catalogue import read_value
+    from kubedossier.cli.formats import Rows
+
+    types = {one.name: one.type for one in query.parameters}
+    typed: dict[str, Any] = {}
+    for name, text in given.items():
+        try:
+            typed[name] = read_value(text, types.get(name, "varchar"))
+        except ValueError as error:
+            raise UsageError(f"Parameter '{name}': {error}") from error
+    if clash := typed.keys() & asked.keys():
+        raise UsageError(f"'{min(clash)}' has an option of its own", hint=f"Write --{min(clash)}.")
+    answer = archive.ask(query, **asked, **typed)
+    kinds = {"native": "Console records", "raw": "raw audit logs", "all": "Console records and raw audit logs"}
+    about = f"{answer.title}, {answer.period.title()} (UTC), {kinds[answer.source]}"
+    if answer.mixed and answer.source != "all":
+        about += "; there are others: --source all"
+    say(about + ".")
+    if answer.undated and asked["period"] is None:
+        say(f"{answer.undated:,} records without a usable time belong to no period and are not counted.")
+    _write(Rows(answer.table, {one.name: one.unit for one in answer.columns}), form, output)
+
+
+def _own_sql(
+    archive: Archive, sql: str, form: str, output: Path | None, asked: Mapping[str, Any], given: dict[str, str]
+) -> None:
+    from kubedossier.cli.formats import Rows
+
+    limit = asked["limit"]
+    narrowing = {name: value for name, value in asked.items() if name != "limit"}
+    table = archive.table(sql, {name: _guessed(text) for name, text in given.items()}, **narrowing)
+    _write(Rows(table.slice(0, limit) if limit else table, {}), form, output)
+
+
+def _guessed(text: str) -> object:
+    """A parameter of somebody's own SQL: a number where it reads as one, else text."""
+    for reader in (int, float):
+        try:
+            return reader(text)
+        except ValueError:
+            continue
+    return text
+
+
+def _write(rows: Rows, form: str, output: Path | None) -> None:
+    import io
+
+    from kubedossier.cli import formats
+    from kubedossier.cli.output import complete_file, write_bytes, write_text
+
+    width = _columns()
+    if output is not None:
+        with complete_file(output) as file:
+            formats.write(rows, form, file, width=width)
+        say(f"{rows.table.num_rows:,} rows in '{output}'.")
+    elif form == "table":
+        table = formats.for_people(rows, width, colour=sys.stdout.isatty())
+        write_text("".join(f"{line}\n" for line in table.lines))
+        _say_what_is_missing(rows.table.num_rows, table.empty, table.hidden)
+    else:
+        buffer = io.BytesIO()
+        formats.write(rows, form, buffer, width=width)
+        if form == "parquet":
+            write_bytes(buffer.getvalue())
+        else:
+            write_text(buffer.getvalue().decode())
+
+
+def _columns() -> int:
+    return shutil.get_terminal_size((80, 24)).columns
+
+
+def _say_what_is_missing(rows: int, empty: tuple[str, ...], hidden: tuple[str, ...]) -> None:
+    if not rows:
+        say("No rows.")
+    if empty:
+        say(f"Columns without any value: {', '.join(empty)}.")
+    if hidden:
+        say(f"Too wide for this terminal: {', '.join(hidden)}. A wider one, or -f csv, shows all.")
+
+
+def _list(queries: Mapping[str, Query]) -> None:
+    import textwrap
+
+    from kubedossier.cli.output import visible, write_line
+
+    width = max(len(name) for name in queries) + 2
+    for name, query in queries.items():
+        line = f"{name:<{width}}{visible(query.question)}"
+        for part in textwrap.wrap(line, _columns() - 1, subsequent_indent=" " * width):
+            write_line(part)
+
+
+def _describe(query: Query) -> None:
+    from kubedossier.analytics.catalogue_pages import described
+    from kubedossier.cli.output import write_text
+
+    write_text(described(query))
