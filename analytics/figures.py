@@ -1,0 +1,215 @@
+"""The figures as data: one object feeds the page's SVG and the notebook's chart, so both show the same numbers.
+
+A figure is rows with a title, a sentence for those who cannot see it, a unit and the query the rows came from. This
+module counts and groups what a query answered; it draws nothing and asks nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+from kubedossier.analytics.vocabulary import TACTICS
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from kubedossier.analytics.periods import Period
+
+Kind = Literal["day strip", "calendar", "panels", "heat map"]
+Step = Literal["day", "week", "month"]
+FigureCell = str | int | float | date | None
+
+COLLECTED, PARTIAL, MISSING, DROPPED, IMPORTED = STATES = (
+    "collected",
+    "partial",
+    "not collected",
+    "may have been dropped",
+    "imported",
+)
+"""What is known about a stretch of time, as the coverage queries name it."""
+
+_WORST_FIRST = (DROPPED, MISSING, PARTIAL, IMPORTED, COLLECTED)
+_DAYS_SHOWN_SINGLY = 45
+_DAYS_SHOWN_BY_WEEK = 400
+
+
+class Answered(Protocol):
+    """What a figure needs of an answer of the archive."""
+
+    @property
+    def name(self) -> str:
+        """Name of the query."""
+
+    @property
+    def frame(self) -> pl.DataFrame:
+        """Its rows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A figure as data.
+
+    Attributes:
+        id: stable name of the figure.
+        kind: how it is drawn.
+        title: what it shows.
+        alt: the same in one sentence with its main numbers, for readers who cannot see it.
+        unit: of the numbers, such as ``events per day``.
+        query: name of the query that the rows came from.
+        step: width of one column of time.
+        columns: names of the row's cells.
+        rows: in a total order.
+    """
+
+    id: str
+    kind: Kind
+    title: str
+    alt: str
+    unit: str
+    query: str
+    step: Step
+    columns: tuple[str, ...]
+    rows: tuple[tuple[FigureCell, ...], ...]
+
+    def column(self, name: str) -> list[Any]:
+        """The cells of one column, in the order of the rows."""
+        index = self.columns.index(name)
+        return [row[index] for row in self.rows]
+
+
+def step_for(period: Period) -> Step:
+    """How finely a period is shown: up to 45 days by day, up to 400 by week, else by month."""
+    if period.days <= _DAYS_SHOWN_SINGLY:
+        return "day"
+    return "week" if period.days <= _DAYS_SHOWN_BY_WEEK else "month"
+
+
+def step_start(day: date, step: Step) -> date:
+    """The first day of the step that a day belongs to; weeks start on Monday."""
+    if step == "day":
+        return day
+    return day - timedelta(days=day.weekday()) if step == "week" else day.replace(day=1)
+
+
+def steps_of(period: Period, step: Step) -> list[date]:
+    """The first days of all steps that touch the period, in order."""
+    first = period.start.date()
+    days = (first + timedelta(days=offset) for offset in range(period.days))
+    return list(dict.fromkeys(step_start(day, step) for day in days))
+
+
+def day_strip(answer: Answered, period: Period) -> Figure:
+    """Every day of the period: events, share of the day that was collected, state."""
+    rows = tuple(answer.frame.select("date", "events", "collected_share", "state").sort("date").rows())
+    states = [row[3] for row in rows]
+    parts = [f"{states.count(state)} {state}" for state in STATES if state in states]
+    return Figure(
+        id="day_strip",
+        kind="day strip",
+        title="Completeness by day",
+        alt=f"Of {_counted(len(rows), 'day')} in {period.title()}: {', '.join(parts) or 'none'}.",
+        unit="share of the day collected",
+        query=answer.name,
+        step="day",
+        columns=("date", "events", "collected_share", "state"),
+        rows=rows,
+    )
+
+
+def cluster_calendar(answer: Answered, period: Period) -> Figure:
+    """Every step of the period for every cluster seen: events, and the worst state of its days.
+
+    Clusters stand in the order of their events, most first.
+    """
+    step = step_for(period)
+    events: dict[tuple[str | None, date], int] = {}
+    states: dict[tuple[str | None, date], set[str]] = {}
+    totals: dict[str | None, int] = {}
+    for day, cluster, number, state in answer.frame.select("date", "cluster", "events", "state").iter_rows():
+        key = (cluster, step_start(day, step))
+        events[key] = events.get(key, 0) + number
+        states.setdefault(key, set()).add(state)
+        totals[cluster] = totals.get(cluster, 0) + number
+    order = sorted(totals, key=lambda cluster: (-totals[cluster], cluster is None, cluster or ""))
+    rows = tuple(
+        (start, cluster, events.get((cluster, start), 0), _worst(states.get((cluster, start), {MISSING})))
+        for cluster in order
+        for start in steps_of(period, step)
+    )
+    return Figure(
+        id="cluster_calendar",
+        kind="calendar",
+        title=f"Clusters by {step}",
+        alt=f"Events of {_counted(len(order), 'cluster')} by {step}; {_counted(sum(totals.values()), 'event')} in all.",
+        unit=f"events per {step}",
+        query=answer.name,
+        step=step,
+        columns=("date", "cluster", "events", "state"),
+        rows=rows,
+    )
+
+
+def technique_panels(answer: Answered, period: Period, *, limit: int = 9) -> Figure:
+    """Events of the most frequent techniques on every day of the period, zeros included, as small multiples."""
+    totals: dict[str, int] = {}
+    events: dict[tuple[str, date], int] = {}
+    for day, technique, number in answer.frame.select("date", "technique", "events").iter_rows():
+        totals[technique] = totals.get(technique, 0) + number
+        events[technique, day] = events.get((technique, day), 0) + number
+    order = sorted(totals, key=lambda technique: (-totals[technique], technique))[:limit]
+    days = steps_of(period, "day")
+    first = f" The most frequent is {order[0]} with {_counted(totals[order[0]], 'event')}." if order else ""
+    return Figure(
+        id="techniques_by_day",
+        kind="panels",
+        title="Techniques per day",
+        alt=f"Events per day of {len(order)} of {_counted(len(totals), 'technique')} in {period.title()}.{first}",
+        unit="events per day",
+        query=answer.name,
+        step="day",
+        columns=("date", "technique", "events"),
+        rows=tuple((day, technique, events.get((technique, day), 0)) for technique in order for day in days),
+    )
+
+
+def tactic_heat_map(answer: Answered, period: Period) -> Figure:
+    """Events of every tactic seen in every step of the period; tactics in the order of the ATT&CK matrix."""
+    step = step_for(period)
+    events: dict[tuple[str, date], int] = {}
+    seen: set[str] = set()
+    for day, tactic, number in answer.frame.select("date", "tactic", "events").iter_rows():
+        key = (tactic, step_start(day, step))
+        events[key] = events.get(key, 0) + number
+        if number:
+            seen.add(tactic)
+    order = [tactic for tactic in TACTICS if tactic in seen] + sorted(seen - set(TACTICS))
+    totals = {tactic: sum(number for key, number in events.items() if key[0] == tactic) for tactic in order}
+    top = max(order, key=lambda tactic: totals[tactic], default=None)
+    first = f" The most frequent is {top} with {_counted(totals[top], 'event')}." if top else ""
+    return Figure(
+        id="tactics_by_day",
+        kind="heat map",
+        title=f"Tactics by {step}",
+        alt=f"Events of {_counted(len(order), 'ATT&CK tactic')} by {step} in {period.title()}.{first}",
+        unit=f"events per {step}",
+        query=answer.name,
+        step=step,
+        columns=("date", "tactic", "events"),
+        rows=tuple(
+            (start, tactic, events.get((tactic, start), 0)) for tactic in order for start in steps_of(period, step)
+        ),
+    )
+
+
+def _worst(states: Iterable[str]) -> str:
+    found = set(states)
+    if COLLECTED in found and MISSING in found:
+        return PARTIAL if DROPPED not in found else DROPPED
+    return next((state for state in _WORST_FIRST if state in found), MISSING)
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number:,} {noun if number == 1 else noun + 's'}"

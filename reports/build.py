@@ -1,0 +1,325 @@
+"""From the archive's answers to the report model: asks, counts nothing twice, and checks that the totals agree.
+
+The archive is asked through its public methods and nothing else is read: no files, no clock, no network. Where two
+answers that must agree do not, no report is made, for a report whose numbers contradict each other is worse than none.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache
+from importlib import resources
+from typing import TYPE_CHECKING, Any
+
+from kubedossier.analytics import figures
+from kubedossier.analytics.catalogue import Query, load
+from kubedossier.analytics.errors import IntegrityError
+from kubedossier.analytics.vocabulary import techniques as known_techniques
+from kubedossier.reports import tables, wording
+from kubedossier.reports.evidence import Answer, Collection, manifest, tool_versions
+from kubedossier.reports.findings import Action, Observed, judge
+from kubedossier.reports.model import Chart, Completeness, Cover, Fact, Report, Request, Section, Table, Value
+from kubedossier.reports.numbers import count, counted
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from kubedossier.analytics.archive import Archive
+    from kubedossier.analytics.periods import Period
+
+SECTIONS = (
+    Section("summary", "1", "Executive summary"),
+    Section("completeness", "2", "Completeness of the record"),
+    Section("activity", "3", "Activity over time"),
+    Section("people", "4", "People, clusters and providers"),
+    Section("privileged", "5", "Privileged actions"),
+    Section("denied", "6", "Denied requests"),
+    Section("manifest", "A1", "Evidence manifest"),
+    Section("queries", "A2", "Queries"),
+    Section("method", "A3", "Method and limits"),
+    Section("sign-off", "A4", "Review and sign-off"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """All answers of a report, and the mark of each by topic."""
+
+    answers: dict[str, Answer]
+    marks: dict[str, str]
+    collection: Collection
+
+    def frame(self, topic: str) -> pl.DataFrame:
+        """The rows of an answer."""
+        return self.answers[topic].frame
+
+
+def build(archive: Archive, period: Period, request: Request) -> Report:
+    """Ask the archive everything the report needs and make its model.
+
+    Raises:
+        IntegrityError: answers that must agree do not.
+        StorageError: the archive cannot be read.
+    """
+    asked = _ask(archive, period)
+    events = _agreed_total(asked)
+    seen = _observed(asked, period, events)
+    found = judge(seen)
+    cover_head = _head(archive, period, request)
+    manifest_file = manifest(_manifest_head(cover_head, request), asked.collection)
+    seal = hashlib.sha256(manifest_file.data).hexdigest()
+    before = period.previous().title() if period.is_month else "before"
+    before = before.split()[0][:3] if period.is_month else before
+    return Report(
+        cover=_cover(asked, cover_head, period, request, seen, seal),
+        sections=SECTIONS,
+        lead=wording.lead(seen, found, period, _distinct(asked)),
+        key_figures=wording.key_figures(seen, asked.marks, _previous_counts(asked), _distinct(asked)),
+        findings=found,
+        completeness=_completeness(archive, asked, seen, events, period),
+        techniques=_chart(figures.technique_panels(asked.answers["techniques"], period), wording.PANELS, asked, "techniques"),
+        techniques_table=tables.techniques(asked.frame("techniques"), known_techniques(), mark=asked.marks["techniques"]),
+        tactics=_chart(figures.tactic_heat_map(asked.answers["tactics"], period), wording.HEAT_MAP, asked, "tactics"),
+        rankings=_rankings(asked, period, events, before),
+        privileged_lead=wording.privileged_lead(asked.frame("privileged").height, asked.collection.evidence, asked.marks["privileged"]),
+        privileged_kinds=tables.kinds(
+            asked.frame("privileged"),
+            before=Counter(asked.frame("privileged_before")["kind"].to_list()),
+            before_title=before,
+            mark=asked.marks["privileged"],
+        ),
+        privileged=tables.actions(asked.frame("privileged"), mark=asked.marks["privileged"]),
+        denied=tables.denied(asked.frame("denied_actions"), mark=asked.marks["denied_actions"]),
+        custody=_custody(archive, asked, cover_head),
+        evidence=asked.collection.evidence,
+        method=wording.METHOD,
+        limits=wording.LIMITS,
+        prepared_by=request.prepared_by,
+        attachments=(*sorted((item for _, item in asked.collection.items), key=lambda item: item.name), manifest_file),
+    )
+
+
+def _ask(archive: Archive, period: Period) -> Asked:
+    collection = Collection()
+    answers: dict[str, Answer] = {}
+    marks: dict[str, str] = {}
+
+    def keep(topic: str, answer: Answer, about: str = "") -> None:
+        answers[topic] = answer
+        marks[topic] = collection.add(answer, about=about)
+
+    before = period.previous()
+    keep("activity", archive.answer("activity_by_day", period=period))
+    keep("coverage", archive.answer("coverage", period=period))
+    keep("clusters", archive.answer("coverage_by_cluster", period=period))
+    for name, query in _own_queries().items():
+        source = "all" if name == "receipts" else None
+        keep(name, archive.ask(query, period=period, source=source))
+    keep("techniques", archive.answer("techniques_by_day", period=period))
+    keep("tactics", archive.answer("tactics_by_day", period=period))
+    keep("users", archive.answer("top_users", period=period, limit=0))
+    keep("cluster_ranking", archive.answer("cluster_ranking", period=period, limit=0))
+    keep("provider_ranking", archive.answer("provider_ranking", period=period, limit=0))
+    keep("privileged", archive.answer("privileged_actions", period=period, limit=0))
+    keep("activity_before", archive.answer("activity_by_day", period=before), "-before")
+    keep("coverage_before", archive.answer("coverage", period=before), "-before")
+    keep("users_before", archive.answer("top_users", period=before, limit=0), "-before")
+    keep("privileged_before", archive.answer("privileged_actions", period=before, limit=0), "-before")
+    return Asked(answers, marks, collection)
+
+
+@cache
+def _own_queries() -> dict[str, Query]:
+    """The questions that only a report asks, of the ledger's own counts."""
+    return load(resources.files("kubedossier.reports").joinpath("queries"), trusted=True)
+
+
+def _agreed_total(asked: Asked) -> int:
+    """The number of events, once all answers that count all of them agree on it.
+
+    Raises:
+        IntegrityError: two answers disagree.
+    """
+    topics = ("activity", "coverage", "clusters", "users", "cluster_ranking", "provider_ranking")
+    totals = {topic: int(asked.frame(topic)["events"].sum()) for topic in topics}
+    if len(set(totals.values())) > 1:
+        shown = ", ".join(f"{asked.answers[topic].name} {total:,}" for topic, total in totals.items())
+        raise IntegrityError(
+            f"The answers disagree on the number of events: {shown}",
+            hint="No report is made of numbers that contradict each other; run 'kubedossier verify'.",
+        )
+    return totals["activity"]
+
+
+def _observed(asked: Asked, period: Period, events: int) -> Observed:
+    activity, before = asked.frame("activity"), asked.frame("activity_before")
+    runs = asked.frame("receipts")
+    known = known_techniques()
+    names = sorted({name for name in asked.frame("techniques")["technique"].to_list() if name not in known})
+    states_before = asked.frame("coverage_before")["state"].to_list()
+    return Observed(
+        days=figures.day_strip(asked.answers["coverage"], period),
+        clusters=figures.cluster_calendar(asked.answers["clusters"], period),
+        events=events,
+        denied=int(activity["denied"].sum()),
+        previous_events=int(before["events"].sum()),
+        previous_denied=int(before["denied"].sum()),
+        previous_known=any(state != figures.MISSING for state in states_before),
+        previous_title=period.previous().title(),
+        actions=[
+            Action(row["time"], row["user"], row["kind"], row["cluster"], row["decision"])
+            for row in asked.frame("privileged").iter_rows(named=True)
+        ],
+        anonymous_allowed=_anonymous_allowed(asked),
+        received=_total(runs, "received"),
+        new=_total(runs, "new"),
+        duplicate=_total(runs, "duplicate"),
+        rejected=_total(runs, "rejected"),
+        skipped=_total(runs, "skipped"),
+        windows=asked.frame("windows").height,
+        unstable_windows=asked.frame("windows")["stable"].to_list().count(False),
+        unknown_techniques=tuple(names),
+        marks=asked.marks,
+    )
+
+
+def _total(frame: pl.DataFrame, column: str) -> int:
+    return int(frame[column].sum() or 0)
+
+
+def _anonymous_allowed(asked: Asked) -> int:
+    rows = asked.frame("anonymous_requests").rows(named=True)
+    return sum(row["events"] for row in rows if not row["denied"] and not row["public"])
+
+
+def _distinct(asked: Asked) -> tuple[int, int, int]:
+    """Clusters, providers and identities of the period."""
+    return tuple(asked.frame(topic).height for topic in ("cluster_ranking", "provider_ranking", "users"))  # type: ignore[return-value]
+
+
+def _previous_counts(asked: Asked) -> wording.Previous:
+    states = asked.frame("coverage_before")["state"].to_list()
+    return wording.Previous(
+        collected=states.count(figures.COLLECTED),
+        days=len(states),
+        actions=asked.frame("privileged_before").height,
+        identities=asked.frame("users_before").height,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Head:
+    """Where the report stands in the ledger, and when it is issued."""
+
+    archive_id: str
+    seq: int
+    hash: str
+    at: datetime
+    issued: datetime
+    number: str
+    period: dict[str, str]
+
+
+def _head(archive: Archive, period: Period, request: Request) -> _Head:
+    seq, digest = archive.head
+    at = datetime.fromisoformat(archive.ledger.entries[seq - 1]["at"]) if seq else period.end
+    span = {"start": f"{period.start:%Y-%m-%dT%H:%M:%SZ}", "end": f"{period.end:%Y-%m-%dT%H:%M:%SZ}", "label": period.label}
+    return _Head(
+        archive_id=archive.ledger.archive_id,
+        seq=seq,
+        hash=digest,
+        at=at.astimezone(UTC),
+        issued=(request.issued or at).astimezone(UTC),
+        number=f"KD-{period.label}-{seq:04d}",
+        period=span,
+    )
+
+
+def _manifest_head(head: _Head, request: Request) -> dict[str, Any]:
+    return {
+        "report": {"name": request.name, "number": head.number, "period": head.period},
+        "archive": {"id": head.archive_id, "entry": head.seq, "entry_sha256": head.hash, "entry_at": head.at.isoformat()},
+    }
+
+
+def _cover(asked: Asked, head: _Head, period: Period, request: Request, seen: Observed, seal: str) -> Cover:
+    clusters, providers, _ = _distinct(asked)
+    consoles = sorted({one for one in asked.frame("receipts")["console"].to_list() if one})
+    return Cover(
+        title=wording.TITLE,
+        kind=wording.kind_of(request.name, period),
+        organisation=request.organisation,
+        classification=request.classification,
+        period=period.title(),
+        period_label=period.label,
+        start=period.start,
+        end=period.end,
+        scope=(f"{counted(clusters, 'cluster')} in {counted(providers, 'cloud provider')}",),
+        events=seen.events,
+        coverage=wording.coverage_words(seen),
+        source=wording.source_words(asked.frame("receipts"), consoles),
+        issued=head.issued,
+        number=head.number,
+        archive_id=head.archive_id,
+        as_of_seq=head.seq,
+        as_of_hash=head.hash,
+        as_of_time=head.at if head.seq else None,
+        seal=seal,
+    )
+
+
+def _chart(figure: figures.Figure, note: str, asked: Asked, topic: str) -> Chart | None:
+    return Chart(figure, note, asked.marks[topic]) if figure.rows else None
+
+
+def _completeness(archive: Archive, asked: Asked, seen: Observed, events: int, period: Period) -> Completeness:
+    stored = _total(asked.frame("receipts"), "records_in_period")
+    undated = sum(file.rows for file in archive.ledger.live() if file.month == "undated")
+    calendar = Chart(seen.clusters, wording.CALENDAR, asked.marks["clusters"]) if seen.clusters.rows else None
+    return Completeness(
+        lead=wording.completeness_lead(seen),
+        strip=Chart(seen.days, wording.STRIP, asked.marks["coverage"]),
+        calendar=calendar,
+        gaps=tables.gaps(asked.frame("gaps"), mark=asked.marks["gaps"]),
+        receipts=tables.receipts(asked.frame("receipts"), mark=asked.marks["receipts"]),
+        bridge=(
+            Fact("Records stored in the period", (count(stored),)),
+            Fact("Not counted: earlier stages of a call, or the other kind of source", (count(stored - events),)),
+            Fact("Events in this report", (count(events),)),
+        ),
+        bridge_note=wording.undated_words(undated),
+    )
+
+
+def _rankings(asked: Asked, period: Period, events: int, before: str) -> tuple[Table, ...]:
+    days = figures.steps_of(period, "day")
+    trends = tables.trends(asked.frame("busiest_users_by_day"), days)
+    return (
+        tables.identities(asked.frame("users"), trends, events=events, before=before, mark=asked.marks["users"]),
+        tables.ranking(
+            asked.frame("cluster_ranking"), "cluster", "Clusters", "Cluster", {"provider": "Provider", "users": "Users"},
+            events=events, before=before, mark=asked.marks["cluster_ranking"],
+        ),
+        tables.ranking(
+            asked.frame("provider_ranking"), "provider", "Providers", "Provider", {"accounts": "Accounts", "clusters": "Clusters"},
+            events=events, before=before, mark=asked.marks["provider_ranking"],
+        ),
+    )  # fmt: skip
+
+
+def _custody(archive: Archive, asked: Asked, head: _Head) -> tuple[Fact, ...]:
+    runs = asked.frame("receipts")
+    who = sorted({(row["actor"] or "", row["host"] or "", row["tool"] or "") for row in runs.iter_rows(named=True)})
+    people: list[Fact] = [
+        Fact("Collected by", (Value(actor), " on ", Value(host), " with ", Value(tool))) for actor, host, tool in who[:6]
+    ]
+    return (
+        Fact("Archive", (head.archive_id or "none",), mono=True),
+        Fact("As of ledger entry", (f"{head.seq}:{head.hash}",), mono=True),
+        Fact("That entry was made", (f"{head.at:%Y-%m-%d %H:%M:%S} UTC",)),
+        *people,
+        Fact("Counted with", (", ".join(f"{name} {version}" for name, version in tool_versions()),)),
+    )

@@ -1,0 +1,278 @@
+"""The report as data: frozen, complete, and all that a template may see.
+
+``build`` makes it, ``render`` sets it, the JSON format prints it. It holds no frames, no SQL results and no open
+files; every number in it was counted before it came here. A string that came from an audited system stands in it
+as it was received and is made visible by ``text`` when it is shown.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from kubedossier.analytics.figures import Figure
+
+Rating = Literal["exception", "review", "met"]
+Support = Literal["supports", "partly supports", "not evidenced"]
+Tone = Literal["plain", "bad", "good"]
+Column = Literal["text", "value", "number", "time", "kind"]
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """A string from an audited system inside a sentence of ours."""
+
+    raw: str
+
+
+Part = str | Value
+Phrase = tuple[Part, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What the reader asked for.
+
+    Attributes:
+        name: of the report, such as ``monthly``.
+        organisation: whose clusters these are; may be empty.
+        classification: printed on every page; may be empty.
+        prepared_by: from the configuration; empty leaves a line to fill in by hand.
+        issued: the day or moment printed as issued, aware UTC; None takes the time of the ledger's entry.
+    """
+
+    name: str = "monthly"
+    organisation: str = ""
+    classification: str = ""
+    prepared_by: str = ""
+    issued: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Cover:
+    """What the first page says about the document.
+
+    Attributes:
+        number: the report number, derived from period and ledger entry.
+        scope, source: phrases; events: events in the record, of which the cover speaks in ``coverage`` words.
+        as_of_seq, as_of_hash, as_of_time: the ledger's entry that the report is drawn from, and its SHA-256.
+        seal: SHA-256 of the evidence manifest, lower-case hex.
+    """
+
+    title: str
+    kind: str
+    organisation: str
+    classification: str
+    period: str
+    period_label: str
+    start: datetime
+    end: datetime
+    scope: Phrase
+    events: int
+    coverage: str
+    source: Phrase
+    issued: datetime
+    number: str
+    archive_id: str
+    as_of_seq: int
+    as_of_hash: str
+    as_of_time: datetime | None
+    seal: str
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """One entry of the contents; ``number`` is ``1`` or ``A1``."""
+
+    id: str
+    number: str
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class KeyFigure:
+    """One of the five numbers of the summary."""
+
+    label: str
+    value: str
+    note: str
+    tone: Tone
+    mark: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """The outcome of one rule.
+
+    Attributes:
+        rule: stable id of the rule, such as ``completeness``.
+        statement: what the rule tests, as a statement that the evidence may support.
+        support: how far this record supports the statement.
+        method: when the rule gives which rating, with its threshold.
+        section: id of the section to read on.
+    """
+
+    rule: str
+    rating: Rating
+    title: str
+    text: Phrase
+    statement: str
+    support: Support
+    method: str
+    section: str
+    marks: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Heading:
+    """One column of a table: its head, how its cells are set, and its share of the width in percent."""
+
+    title: str
+    kind: Column
+    width: float
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One cell; ``raw`` is an audited value, ``text`` is ours, ``lines`` are further audited values under it."""
+
+    text: str = ""
+    raw: str | None = None
+    is_value: bool = False
+    tone: Tone = "plain"
+    lines: tuple[str, ...] = ()
+    trend: tuple[int, ...] = ()
+    bar: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table of the report.
+
+    Attributes:
+        total: rows that exist; ``rows`` holds the first of them.
+        note: one sentence under the title.
+        empty: what stands in its place where there is no row.
+        sums: a last row with totals, or empty.
+    """
+
+    id: str
+    title: str
+    headings: tuple[Heading, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    total: int
+    note: str
+    empty: str
+    mark: str
+    sums: tuple[Cell, ...] = ()
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether rows are left to the attached data."""
+        return self.total > len(self.rows)
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """A figure on the page with its evidence mark and a sentence under the title."""
+
+    figure: Figure
+    note: str
+    mark: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """A label and what is true of it; values are audited or operators' strings and shown as such."""
+
+    label: str
+    text: Phrase
+    mono: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """One question put to the archive and what came back.
+
+    Attributes:
+        mark: ``E1`` and so on.
+        name: of the query in the catalogue.
+        digest: SHA-256 of the rows in canonical form, lower-case hex.
+        file: name of the attached CSV; sha256 and size of its bytes.
+        repeats: mark of an earlier question with the same statement; empty where there is none.
+    """
+
+    mark: str
+    name: str
+    title: str
+    question: str
+    sql: str
+    parameters: tuple[tuple[str, str], ...]
+    rows: int
+    digest: str
+    notes: str
+    file: str
+    sha256: str
+    size_bytes: int
+    repeats: str
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """A file inside the PDF."""
+
+    name: str
+    description: str
+    relationship: Literal["Data", "Source"]
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Completeness:
+    """Section 2: what was collected, and whether every record is accounted for."""
+
+    lead: Phrase
+    strip: Chart
+    calendar: Chart | None
+    gaps: Table | None
+    receipts: Table
+    bridge: tuple[Fact, ...]
+    bridge_note: str
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The whole report."""
+
+    cover: Cover
+    sections: tuple[Section, ...]
+    lead: Phrase
+    key_figures: tuple[KeyFigure, ...]
+    findings: tuple[Finding, ...]
+    completeness: Completeness
+    techniques: Chart | None
+    techniques_table: Table
+    tactics: Chart | None
+    rankings: tuple[Table, ...]
+    privileged_lead: Phrase
+    privileged_kinds: Table
+    privileged: Table
+    denied: Table
+    custody: tuple[Fact, ...]
+    evidence: tuple[Evidence, ...]
+    method: tuple[str, ...]
+    limits: tuple[str, ...]
+    prepared_by: str
+    attachments: tuple[Attachment, ...]
+
+    @property
+    def open_findings(self) -> tuple[Finding, ...]:
+        """The findings that somebody has to decide or look at."""
+        return tuple(finding for finding in self.findings if finding.rating != "met")
+
+    def section(self, section_id: str) -> Section:
+        """The section with this id."""
+        return next(section for section in self.sections if section.id == section_id)
+
+

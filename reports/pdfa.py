@@ -1,0 +1,61 @@
+"""The last touch on the PDF: what PDF/A-3a and PDF/UA-1 ask for and the renderer does not write.
+
+It runs inside the renderer, on the finished objects, before a byte is written: the file is never opened again.
+
+Source: ISO 19005-3, 6.6.2.3 (extension schemas) and 6.8 (associated files); ISO 14289-1, 5 (version
+identification) and 7.18.5 (alternate descriptions of links).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pydyf
+
+_UA = b"""<rdf:Description rdf:about="" xmlns:pdfuaid="http://www.aiim.org/pdfua/ns/id/"><pdfuaid:part>1</pdfuaid:part>\
+</rdf:Description><rdf:Description rdf:about="" xmlns:pdfaExtension="http://www.aiim.org/pdfa/ns/extension/" \
+xmlns:pdfaSchema="http://www.aiim.org/pdfa/ns/schema#" xmlns:pdfaProperty="http://www.aiim.org/pdfa/ns/property#">\
+<pdfaExtension:schemas><rdf:Bag><rdf:li rdf:parseType="Resource">\
+<pdfaSchema:schema>PDF/UA Universal Accessibility Schema</pdfaSchema:schema>\
+<pdfaSchema:namespaceURI>http://www.aiim.org/pdfua/ns/id/</pdfaSchema:namespaceURI>\
+<pdfaSchema:prefix>pdfuaid</pdfaSchema:prefix><pdfaSchema:property><rdf:Seq><rdf:li rdf:parseType="Resource">\
+<pdfaProperty:name>part</pdfaProperty:name><pdfaProperty:valueType>Integer</pdfaProperty:valueType>\
+<pdfaProperty:category>internal</pdfaProperty:category>\
+<pdfaProperty:description>Part of ISO 14289 that the file conforms to</pdfaProperty:description>\
+</rdf:li></rdf:Seq></pdfaSchema:property></rdf:li></rdf:Bag></pdfaExtension:schemas></rdf:Description>"""
+_END = b"</rdf:RDF>"
+
+
+def finisher(targets: Mapping[str, str]) -> Callable[[Any, pydyf.PDF], None]:
+    """A hook for ``write_pdf`` that completes the claims.
+
+    Args:
+        targets: a sentence for a link by the anchor it leads to.
+    """
+
+    def finish(_: Any, pdf: pydyf.PDF) -> None:
+        _claim_ua(pdf)
+        _unique_associated_files(pdf)
+        _describe_links(pdf, targets)
+        pdf.catalog["ViewerPreferences"] = pydyf.Dictionary({"DisplayDocTitle": "true"})
+
+    return finish
+
+
+def _claim_ua(pdf: pydyf.PDF) -> None:
+    for item in pdf.objects:
+        if isinstance(item, pydyf.Stream) and item.extra.get("Type") == "/Metadata":
+            item.stream = [part.replace(_END, _UA + _END) for part in item.stream]
+
+
+def _unique_associated_files(pdf: pydyf.PDF) -> None:
+    if "AF" in pdf.catalog:
+        pdf.catalog["AF"] = pydyf.Array(dict.fromkeys(pdf.catalog["AF"]))
+
+
+def _describe_links(pdf: pydyf.PDF, targets: Mapping[str, str]) -> None:
+    for item in pdf.objects:
+        if isinstance(item, pydyf.Dictionary) and item.get("Subtype") == "/Link" and "Dest" in item:
+            anchor = item["Dest"].string
+            item["Contents"] = pydyf.String(targets.get(anchor, "Go to this place in the report"))

@@ -1,0 +1,220 @@
+"""Sets the report as PDF: the only module that knows the template engine and the PDF renderer.
+
+Templates get the frozen model and nothing else. The renderer may read nothing: no file, no address, no font of the
+machine; whatever it asks for fails the job. The same model gives the same bytes.
+"""
+
+from __future__ import annotations
+
+import atexit
+import ctypes
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, redirect_stdout
+from datetime import UTC, datetime
+from functools import cache
+from importlib import resources
+from io import StringIO
+from pathlib import Path
+from typing import Any, Literal
+
+from kubedossier import __version__
+from kubedossier.analytics.errors import KubedossierError
+from kubedossier.reports import charts, numbers, text
+from kubedossier.reports.model import Report
+
+
+Paper = Literal["a4", "letter"]
+INSTALL_LINE = "sudo apt-get install -y libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0"
+
+
+def pdf_bytes(report: Report, *, paper: Paper = "a4") -> bytes:
+    """The report as PDF/A-3a and PDF/UA-1 with the evidence attached.
+
+    Raises:
+        KubedossierError: the native libraries are missing, or the document asks for something outside itself.
+    """
+    with _own_fonts():
+        weasyprint = _weasyprint()
+        fetcher = _denying_fetcher()
+        markup = html(report, rendering=", ".join(f"{name} {version}" for name, version in versions()))
+        attachments = [
+            weasyprint.Attachment(
+                string=item.data,
+                name=item.name,
+                description=item.description,
+                relationship=item.relationship,
+                created=report.cover.issued,
+                modified=report.cover.issued,
+                url_fetcher=fetcher,
+            )
+            for item in report.attachments
+        ]
+        try:
+            from weasyprint.text.fonts import FontConfiguration
+
+            fonts = FontConfiguration()
+            sheets = [
+                weasyprint.CSS(string=_asset("styles", name), url_fetcher=fetcher, font_config=fonts, base_url=None)
+                for name in ("report.css", f"{paper}.css")
+            ]
+            document = weasyprint.HTML(string=markup, url_fetcher=fetcher, base_url=None)
+            result: bytes = document.write_pdf(
+                stylesheets=sheets,
+                font_config=fonts,
+                attachments=attachments,
+                finisher=_finisher(report),
+                pdf_variant="pdf/a-3a",
+                pdf_identifier=bytes.fromhex(report.cover.seal)[:16],
+                pdf_tags=True,
+            )
+        except BaseException as error:
+            if type(error).__name__ == "FatalURLFetchingError":
+                raise KubedossierError(
+                    f"The report was not made: {error}", hint="A report may not load anything from outside itself."
+                ) from error
+            raise
+    return result
+
+
+def html(report: Report, *, rendering: str = "") -> str:
+    """The document that is set as PDF; ``rendering`` names the libraries that set it."""
+    return _environment().get_template("report.html.j2").render(report=report, version=__version__, rendering=rendering)
+
+
+def versions() -> tuple[tuple[str, str], ...]:
+    """The libraries that set the page, with their versions.
+
+    Raises:
+        KubedossierError: the native libraries are missing.
+    """
+    weasyprint = _weasyprint()
+    from weasyprint.text.ffi import pango
+
+    number = pango.pango_version()
+    pango_version = f"{number // 10_000}.{number // 100 % 100}.{number % 100}"
+    return (("WeasyPrint", weasyprint.__version__), ("Pango", pango_version), ("HarfBuzz", _harfbuzz_version()))
+
+
+def _harfbuzz_version() -> str:
+    for name in ("libharfbuzz.so.0", "libharfbuzz.0.dylib"):
+        try:
+            library = ctypes.CDLL(name)
+        except OSError:
+            continue
+        library.hb_version_string.restype = ctypes.c_char_p
+        return str(library.hb_version_string().decode())
+    return "unknown"
+
+
+@cache
+def _environment() -> Any:
+    import jinja2
+
+    environment = jinja2.Environment(
+        loader=jinja2.FunctionLoader(lambda name: _asset("templates", name)),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "audited": text.markup,
+        "seen": text.plain,
+        "prose": text.prose,
+        "drawn": charts.svg,
+        "sparkline": charts.sparkline,
+        "bar": charts.bar,
+        "rosette": charts.rosette,
+        "grouped": _grouped,
+        "count": numbers.count,
+        "moment": numbers.moment,
+        "w3c": _w3c,
+    }
+    return environment
+
+
+@cache
+def _asset(folder: str, name: str) -> str:
+    if "/" in name or name.startswith("."):
+        raise ValueError(name)
+    return resources.files("kubedossier.reports").joinpath(folder, name).read_text("utf-8")
+
+
+def _grouped(digest: str) -> str:
+    parts = [digest[start : start + 8] for start in range(0, len(digest), 8)]
+    return " ".join(parts[:4]) + "\n" + " ".join(parts[4:])
+
+
+def _w3c(moment: datetime) -> str:
+    return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def _finisher(report: Report) -> Any:
+    from kubedossier.reports.pdfa import finisher
+
+    targets: Mapping[str, str] = {
+        **{section.id: f"Go to section {section.number}, {section.title}" for section in report.sections},
+        **{one.mark.lower(): f"Go to evidence {one.mark}, {one.title}" for one in report.evidence},
+    }
+    return finisher(targets)
+
+
+def _weasyprint() -> Any:
+    try:
+        with redirect_stdout(StringIO()):  # its complaint about missing libraries is no data
+            import weasyprint
+    except OSError as error:
+        raise KubedossierError(
+            f"The PDF needs libraries that are not on this machine: {error}".split("\n")[0],
+            hint=f"On Debian and Ubuntu: {INSTALL_LINE}",
+        ) from error
+    return weasyprint
+
+
+def _denying_fetcher() -> Any:
+    from weasyprint.urls import URLFetcher
+
+    class Deny(URLFetcher):  # type: ignore[misc]
+        """Serves nothing: stylesheets are handed over as text, fonts by the font configuration."""
+
+        def fetch(self, url: str, headers: object = None) -> Any:
+            raise ValueError(f"'{url[:60]}' is outside the report")
+
+    return Deny(fail_on_errors=True)
+
+
+@cache
+def _font_folder() -> Path:
+    """A folder with a font configuration that names the bundled fonts and no others; gone when the process ends."""
+    folder = Path(tempfile.mkdtemp(prefix="kubedossier-fonts-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    for entry in resources.files("kubedossier.reports").joinpath("fonts").iterdir():
+        if entry.name.endswith(".ttf"):
+            (folder / entry.name).write_bytes(entry.read_bytes())
+    (folder / "fonts.conf").write_text(
+        '<?xml version="1.0"?><!DOCTYPE fontconfig SYSTEM "urn:fontconfig:fonts.dtd"><fontconfig>'
+        f"<dir>{folder}</dir><cachedir>{folder / 'cache'}</cachedir></fontconfig>",
+        "utf-8",
+    )
+    return folder
+
+
+@contextmanager
+def _own_fonts() -> Iterator[None]:
+    """Let the font library see the bundled fonts alone, and give the subsetter a fixed clock."""
+    own = {"FONTCONFIG_FILE": str(_font_folder() / "fonts.conf"), "SOURCE_DATE_EPOCH": "0"}
+    before = {name: os.environ.get(name) for name in own}
+    os.environ.update(own)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+

@@ -1,0 +1,222 @@
+"""The sentences of the report: each is computed from counts or stands here once, to be read and argued about.
+
+The words for what evidence can do are "supports", "partly supports" and "not evidenced"; no sentence may say that
+somebody complies with something.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from kubedossier.analytics.figures import COLLECTED, DROPPED, IMPORTED, MISSING, PARTIAL
+from kubedossier.reports.findings import Observed
+from kubedossier.reports.model import Evidence, Finding, KeyFigure, Part, Phrase, Tone, Value
+from kubedossier.reports.numbers import change, count, counted, days_listed, listed, percent
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from kubedossier.analytics.periods import Period
+
+TITLE = "Kubernetes Audit Evidence"
+STRIP = "What the record holds of each day. A report is only as good as its record, so this comes first."
+CALENDAR = (
+    "Shade is the number of events. A cell with 0 was looked at and held nothing; a dash was not collected; "
+    "an exclamation mark may have lost events in the Console."
+)
+PANELS = (
+    "Each panel has its own scale; its highest day is marked, in red where it is at least twice the median of the days "
+    "with events. Weekends are shaded."
+)
+HEAT_MAP = "ATT&CK tactic of each event; an event with several techniques counts once under each tactic, so rows overlap."
+METHOD = (
+    "The report was made without manual editing from the archive named in A1, as it stood at the ledger entry on the "
+    "cover. The same archive, entry, options and program version give the same file, byte for byte, before signing.",
+    "Days are calendar days in UTC, periods are half-open: the first moment belongs to them, the last no longer does.",
+    "A request that was logged at several stages counts once, at its latest stage. A record received twice counts once.",
+    "Users are counted as authenticated. A request made under impersonation counts for the user who impersonated.",
+    "Techniques are the source\u2019s own where it names any; for raw audit logs they are derived by rules of this program. "
+    "Tactics come from the table of MITRE ATT&CK (Enterprise) bundled with it.",
+    "Where a count is limited on the page, the attached data holds all rows, and the page says \u201cfirst N of M\u201d.",
+)
+LIMITS = (
+    "The record holds events that the source\u2019s audit rules matched, not all access to the clusters. What was never "
+    "logged, or was not matched, cannot appear here.",
+    "Integrity is evidenced from receipt onward: the ledger shows that nothing was changed since. It cannot show what "
+    "happened to an event before it was received.",
+    "The Console forgets its oldest events first. A stretch that it may have forgotten before it was read is shown as a "
+    "gap; what lay in it is unknown.",
+    "Imported files attest their content, not that they are all there is. Days known from imports alone are marked so.",
+    "Two events that are equal in every field and in the same millisecond count as one.",
+    "Times are the source\u2019s. The clocks of the clusters and of the Console were not checked.",
+    "A rating is a proposal of a rule that is printed below. It is not an opinion on a control, and no finding "
+    "means only that no rule applied.",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Previous:
+    """Counts of the period before: days collected of days, privileged actions, identities."""
+
+    collected: int
+    days: int
+    actions: int
+    identities: int
+
+
+def kind_of(name: str, period: Period) -> str:
+    """What kind of report it is, for the line above the title."""
+    if name != "monthly":
+        return f"{name.replace('-', ' ').replace('_', ' ').capitalize()} report"
+    return "Monthly compliance report" if period.is_month else "Compliance report"
+
+
+def coverage_words(seen: Observed) -> str:
+    """Coverage in a few words, for the cover."""
+    states = seen.days.column("state")
+    total = len(states)
+    parts = [
+        f"{states.count(state)} {words}"
+        for state, words in (
+            (COLLECTED, "collected"),
+            (PARTIAL, "in part"),
+            (IMPORTED, "imported"),
+            (DROPPED, "possibly dropped"),
+            (MISSING, "not collected"),
+        )
+        if state in states
+    ]
+    return f"of {counted(total, 'day')}: {', '.join(parts)}"
+
+
+def source_words(runs: pl.DataFrame, consoles: list[str]) -> Phrase:
+    """Where the records came from: Consoles by address, and how many imports."""
+    types = runs["type"].to_list()
+    names: list[Part] = []
+    for console in consoles[:2]:
+        names += [", " if names else "", Value(console)]
+    if len(consoles) > 2:
+        names.append(f" and {len(consoles) - 2} more")
+    snapshots, imports = types.count("snapshot"), types.count("import")
+    if snapshots:
+        names.append(f"{', ' if names else ''}{counted(snapshots, 'snapshot')}")
+    if imports:
+        names.append(f"{', ' if names else ''}{counted(imports, 'import')} of files")
+    return tuple(names) or ("no run touched the period",)
+
+
+def lead(seen: Observed, found: Sequence[Finding], period: Period, distinct: tuple[int, int, int]) -> Phrase:
+    """Two or three sentences: what the record holds, how complete it is, what needs a decision."""
+    clusters, _, users = distinct
+    if seen.events:
+        first = (
+            f"The record holds {counted(seen.events, 'event')} of {counted(clusters, 'cluster')} "
+            f"in {period.title()}, by {counted(users, 'identity', 'identities')}. "
+        )
+    else:
+        first = f"The record holds no event in {period.title()}. "
+    exceptions = [one for one in found if one.rating == "exception"]
+    reviews = [one for one in found if one.rating == "review"]
+    return (first, _complete(seen), _decisions(exceptions, reviews))
+
+
+def _complete(seen: Observed) -> str:
+    states = seen.days.column("state")
+    total, collected = len(states), states.count(COLLECTED)
+    if collected == total:
+        return f"It was collected on {'all ' if total > 1 else ''}{counted(total, 'day')}. "
+    if not collected and IMPORTED in states and not {DROPPED, PARTIAL} & set(states):
+        return f"All of it was imported from files, on {states.count(IMPORTED)} of {counted(total, 'day')}. "
+    if set(states) == {MISSING}:
+        return "Nothing was collected for it. "
+    return f"It was collected in full on {collected} of {counted(total, 'day')}. "
+
+
+def _decisions(exceptions: Sequence[Finding], reviews: Sequence[Finding]) -> str:
+    also = f"{counted(len(reviews), 'matter')} {'calls' if len(reviews) == 1 else 'call'} for a review."
+    if not exceptions:
+        return also if reviews else "No rule found a matter that needs a decision."
+    verb = "needs" if len(exceptions) == 1 else "need"
+    titles = listed([one.title.rstrip(".")[0].lower() + one.title.rstrip(".")[1:] for one in exceptions])
+    more = f" Another {also}" if reviews else ""
+    return f"{counted(len(exceptions), 'matter')} {verb} a decision: {titles}.{more}"
+
+
+def key_figures(
+    seen: Observed, marks: dict[str, str], before: Previous, distinct: tuple[int, int, int]
+) -> tuple[KeyFigure, ...]:
+    """Events, complete days, privileged actions, identities, denied requests; each with the period before."""
+    states = seen.days.column("state")
+    collected, total = states.count(COLLECTED), len(states)
+    actions, users = len(seen.actions), distinct[2]
+    month = seen.previous_title.split()[0]
+    share = seen.denied / seen.events if seen.events else None
+    share_before = seen.previous_denied / seen.previous_events if seen.previous_events else None
+
+    def against(was: int, now: int) -> str:
+        return f"{change(None, was=was, now=now)} vs. {month}" if seen.previous_known else f"no record of {month}"
+
+    def grew(was: int, now: int) -> Tone:
+        return "bad" if seen.previous_known and was and now >= 1.5 * was and now - was >= 10 else "plain"
+
+    return (
+        KeyFigure("Events", count(seen.events), against(seen.previous_events, seen.events), "plain", marks["activity"]),
+        KeyFigure(
+            "Days collected",
+            f"{collected} / {total}",
+            f"{before.collected} / {before.days} in {month}",
+            "bad" if {MISSING, DROPPED} & set(states) else "good" if collected == total else "plain",
+            marks["coverage"],
+        ),
+        KeyFigure(
+            "Privileged actions", count(actions), against(before.actions, actions), grew(before.actions, actions), marks["privileged"]
+        ),
+        KeyFigure("Identities", count(users), against(before.identities, users), "plain", marks["users"]),
+        KeyFigure(
+            "Denied requests",
+            percent(share),
+            f"{percent(share_before)} in {month}" if seen.previous_known else f"no record of {month}",
+            "plain",
+            marks["activity"],
+        ),
+    )
+
+
+def completeness_lead(seen: Observed) -> Phrase:
+    """The completeness finding in one paragraph, for the head of section 2."""
+    states = list(zip(seen.days.column("date"), seen.days.column("state"), strict=True))
+    collected = [day for day, state in states if state == COLLECTED]
+    if len(collected) == len(states):
+        return (f"All {counted(len(states), 'day')} of the period were collected in full.",)
+    lines = {
+        PARTIAL: "Collected in part: {}.",
+        DROPPED: "The Console may have dropped events before they were read: {}.",
+        IMPORTED: "Imported from files, completeness not attested: {}.",
+        MISSING: "Not collected: {}.",
+    }
+    said = [
+        words.format(days_listed(days))
+        for state, words in lines.items()
+        if (days := [day for day, found in states if found == state])
+    ]
+    head = f"{len(collected)} of {counted(len(states), 'day')} of the period were collected in full."
+    return (" ".join([head, *said]),)
+
+
+def undated_words(undated: int) -> str:
+    """What the archive holds outside any period."""
+    if not undated:
+        return "The archive holds no record without a usable time."
+    verb = "carries" if undated == 1 else "carry"
+    return f"Beyond these, {counted(undated, 'record')} of the archive {verb} no usable time and can be in no period."
+
+
+def privileged_lead(total: int, evidence: Sequence[Evidence], mark: str) -> Phrase:
+    """What section 5 counts, and where all of it is."""
+    file = next(one.file for one in evidence if one.mark == mark)
+    return (
+        f"Sessions in containers, access to secrets, changes of access rights and the like: {counted(total, 'action')} "
+        f"in the period. Each counts once, under the first kind that fits; all rows are in {file}.",
+    )
