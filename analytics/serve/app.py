@@ -1,0 +1,158 @@
+"""The routes: the Console's paths under ``/api/v1`` and any ``/api/vNN.NN``, read only.
+
+Every answer, errors too, looks as the Console's does. It must never change anything, and never answer a
+request that has not proved itself, but for ``/_ping`` and the login.
+
+Source: the vendor's OpenAPI 33.01.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+from kubedossier.analytics.errors import KubedossierError
+from kubedossier.analytics.serve.answers import csv_pieces, page_body
+from kubedossier.analytics.serve.auth import Access, RefusedError
+from kubedossier.analytics.serve.pages import Pages
+from kubedossier.analytics.serve.parameters import BadParameterError, read_parameters
+
+VERSION = "33.01.137"
+"""The version of the Console whose API this is; clients look at it."""
+
+_API_VERSION = re.compile(r"v\d{1,3}(\.\d{1,3}){0,2}", re.ASCII)
+_LOGIN_BYTES = 64 * 1024
+_LOCAL_HOST = re.compile(r"(localhost|127(\.\d{1,3}){3}|\[::1\])(:\d+)?", re.ASCII | re.IGNORECASE)
+
+
+def build_app(pages: Pages, access: Access) -> Starlette:
+    """The API over an archive.
+
+    Args:
+        pages: where events come from.
+        access: who may read.
+    """
+    api = _Api(pages, access)
+    routes = [
+        Route("/_ping", api.ping, methods=["GET"]),
+        Route("/api/{version}/_ping", api.ping, methods=["GET"]),
+        Route("/api/{version}/version", api.version, methods=["GET"]),
+        Route("/api/{version}/authenticate", api.authenticate, methods=["POST"]),
+        Route("/api/{version}/authenticate/renew", api.renew, methods=["GET"]),
+        Route("/api/{version}/audits/kubernetes", api.audits, methods=["GET"]),
+        Route("/api/{version}/audits/kubernetes/download", api.download, methods=["GET"]),
+    ]
+    handlers: dict[Any, Any] = {
+        RefusedError: _refused,
+        BadParameterError: _bad_parameter,
+        KubedossierError: _failed,
+        HTTPException: _http_error,
+    }
+    return Starlette(routes=routes, exception_handlers=handlers)
+
+
+class _Api:
+    """The answers; plain functions run in threads, so that one slow question does not stop the others."""
+
+    def __init__(self, pages: Pages, access: Access) -> None:
+        self._pages = pages
+        self._access = access
+
+    def ping(self, request: Request) -> Response:
+        self._enter(request)
+        return PlainTextResponse("OK")
+
+    def version(self, request: Request) -> Response:
+        self._admit(request)
+        return _json(json.dumps(VERSION).encode())
+
+    async def authenticate(self, request: Request) -> Response:
+        self._enter(request)
+        body = b""
+        async for part in request.stream():
+            body += part
+            if len(body) > _LOGIN_BYTES:
+                raise HTTPException(413, "the body is too large for a login")
+        try:
+            given = json.loads(body)
+            username, password = given["username"], given["password"]
+        except (ValueError, KeyError, TypeError, RecursionError):
+            raise HTTPException(400, "a JSON object with username and password is needed") from None
+        if not isinstance(username, str) or not isinstance(password, str):
+            raise HTTPException(400, "username and password are texts")
+        return _token(self._access.log_in(username, password))
+
+    def renew(self, request: Request) -> Response:
+        self._enter(request)
+        return _token(self._access.renew(request.headers.get("authorization")))
+
+    def audits(self, request: Request) -> Response:
+        self._admit(request, reads_audits=True)
+        page = self._pages.page(read_parameters(request.query_params.multi_items()))
+        return _json(page_body(page.rows), {"Total-Count": str(page.total)})
+
+    def download(self, request: Request) -> Response:
+        self._admit(request, reads_audits=True)
+        rows = self._pages.all(read_parameters(request.query_params.multi_items()))
+        return _Csv(csv_pieces(rows), headers={"Content-Disposition": 'attachment; filename="kubernetes-audits.csv"'})
+
+    def _admit(self, request: Request, *, reads_audits: bool = False) -> None:
+        self._enter(request)
+        self._access.admit(request.headers.get("authorization"), reads_audits=reads_audits)
+
+    def _enter(self, request: Request) -> None:
+        if not _API_VERSION.fullmatch(request.path_params.get("version", "v1")):
+            raise HTTPException(404, "no such API version")
+        # Without a login, a browser that was led here under a foreign name must not get an answer.
+        if self._access.open and not _LOCAL_HOST.fullmatch(request.headers.get("host", "localhost")):
+            raise RefusedError(403, "without a login only requests to this machine by its own name are answered")
+
+
+class _Csv(StreamingResponse):
+    """CSV whose Content-Type is exactly ``text/csv``: some clients compare it as a whole."""
+
+    def __init__(self, pieces: Iterable[bytes], headers: dict[str, str]) -> None:
+        super().__init__(pieces, headers={**headers, "Content-Type": "text/csv", "Cache-Control": "no-store"})
+
+
+def _json(body: bytes, headers: dict[str, str] | None = None, status: int = 200) -> Response:
+    return Response(
+        body,
+        status,
+        {"Content-Type": "application/json", "Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+        | (headers or {}),
+    )
+
+
+def _token(token: str) -> Response:
+    return _json(json.dumps({"token": token}).encode())
+
+
+def _error(status: int, message: str, headers: dict[str, str] | None = None) -> Response:
+    return _json(json.dumps({"err": message}).encode(), headers, status)
+
+
+def _refused(_: Request, error: RefusedError) -> Response:
+    return _error(
+        error.status, str(error), {"WWW-Authenticate": 'Basic realm="kubedossier"'} if error.status == 401 else None
+    )
+
+
+def _bad_parameter(_: Request, error: BadParameterError) -> Response:
+    return _error(400, error.message)
+
+
+def _failed(_: Request, error: KubedossierError) -> Response:
+    return _error(500, error.message)
+
+
+def _http_error(_: Request, error: HTTPException) -> Response:
+    return _error(error.status_code, error.detail.lower(), dict(error.headers or {}))
