@@ -251,7 +251,7 @@ class Console:
     def _note_certificate(self, response: httpx.Response) -> None:
         if self.certificate_sha256 is None and (stream := response.extensions.get("network_stream")):
             tls = stream.get_extra_info("ssl_object")
-            if tls is not None and (certificate := tls.getpeercert(binary_form=True)):
+            if tls is not None and (certificate := tls.getpeercert(True)):
                 self.certificate_sha256 = hashlib.sha256(certificate).hexdigest()
 
     def _trouble(self, error: httpx.TransportError) -> Exception:

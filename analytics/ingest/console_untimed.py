@@ -48,38 +48,56 @@ def fetch_untimed(
         SourceError: what ``get_page`` raises.
     """
     everything = query.between(None, None)
-    missing = _difference(get_page, everything)
+    missing, total = _difference(get_page, everything)
     if missing == 0:
         return Untimed(0, 0)
-    found = 0
-    for ordered in (everything, everything.backwards()):
-        for page in _pages(get_page, ordered, page_size):
-            untimed = tuple(row for row in page.rows if own_time(row) is None)
-            take(untimed)
-            found += len(untimed)
-            if len(untimed) < len(page.rows):
-                break
+    # They may stand at the end of the order, at its beginning, or at the beginning only when it is reversed.
+    ends = [(everything, 0), (everything.backwards(), 0)]
+    if missing is not None and total is not None:
+        ends.insert(0, (everything, total - missing))
+    most = 0
+    for ordered, offset in ends:
+        found = _read_end(get_page, ordered, offset, page_size, take)
         if missing is not None and found >= missing:
             return Untimed(missing, found)
+        most = max(most, found)
     if missing is None:
-        return Untimed(None, found)
-    return _read_all(get_page, everything, page_size, take, missing, found)
+        return Untimed(None, most)
+    return _read_all(get_page, everything, page_size, take, missing, most)
 
 
-def _difference(get_page: GetPage, everything: Query) -> int | None:
-    """Events in all minus events with a usable time; asked again while events come and go."""
+def _read_end(
+    get_page: GetPage,
+    ordered: Query,
+    offset: int,
+    page_size: int,
+    take: Callable[[tuple[bytes, ...]], None],
+) -> int:
+    """Read on from an offset while there are records without a time; how many there were."""
+    found = 0
+    for page in _pages(get_page, ordered, page_size, offset):
+        untimed = tuple(row for row in page.rows if own_time(row) is None)
+        take(untimed)
+        found += len(untimed)
+        if not untimed:
+            break
+    return found
+
+
+def _difference(get_page: GetPage, everything: Query) -> tuple[int | None, int | None]:
+    """Events in all minus events with a usable time, and events in all; asked again while these change."""
     usable = everything.between(USABLE.start, USABLE.end)
     before = get_page(everything, 0, 1).total
     difference = 0
     for _ in range(3):
         timed, total = get_page(usable, 0, 1).total, get_page(everything, 0, 1).total
         if before is None or timed is None or total is None:
-            return None
+            return None, None
         difference = max(0, total - timed)
         if before == total:
             break
         before = total
-    return difference
+    return difference, before
 
 
 def _read_all(
@@ -99,8 +117,8 @@ def _read_all(
     return Untimed(missing, missing if totals == {received} else min(found, missing - 1))
 
 
-def _pages(get_page: GetPage, query: Query, page_size: int) -> Iterator[Page]:
-    offset, before = 0, b""
+def _pages(get_page: GetPage, query: Query, page_size: int, offset: int = 0) -> Iterator[Page]:
+    before = b""
     while True:
         page = get_page(query, offset, page_size)
         if not page.rows or page.sha256 == before:

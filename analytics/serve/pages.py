@@ -20,7 +20,7 @@ import pyarrow as pa
 from kubedossier.analytics.serve.parameters import SORT_KEYS, Asked
 
 _COLUMNS = (
-    'time, verb, "user", uid, groups, authorization, message, source_ips, resources, request_uri, techniques, '
+    'time, verb, "user", uid, groups, "authorization", message, source_ips, resources, request_uri, techniques, '
     "cluster, account, provider, collections, source_format, raw, event_id"
 )
 # What an event answers under attackTechniques: the Console's own records answer as they came.

@@ -25,7 +25,7 @@ SORT_KEYS = {
     "user.username": '"user"',
     "user.uid": "uid",
     "user.groups": "groups",
-    "authorizationInfo": "cast(authorization as varchar)",
+    "authorizationInfo": 'cast("authorization" as varchar)',
     "message": "message",
     "sourceIPs": "source_ips",
     "resources": "resources",
