@@ -192,7 +192,7 @@ def _presence(ledger: Ledger) -> Iterator[Finding]:
         for path in _below(root / folder):
             name = path.relative_to(root).as_posix()
             if path.is_symlink():
-                yield Finding("link", name, "no symbolic link", os.readlink(path))
+                yield Finding("link", name, "no symbolic link", str(path.readlink()))
             elif not path.is_dir() and name not in known:
                 yield Finding(
                     "file-unknown", name, "no file the ledger does not list", f"{path.stat().st_size:,} bytes"

@@ -16,6 +16,7 @@ from msgspec import Raw
 from kubedossier.analytics.errors import KubedossierError
 
 MAX_VALUE_BYTES = 64 * 1024 * 1024
+_HEAD_BYTES = 65_536
 _BLANK = b" \t\r\n"
 _BOM = b"\xef\xbb\xbf"
 _STRUCTURE = re.compile(rb'["\\{}\[\],]')
@@ -40,12 +41,12 @@ def frame(blocks: Iterable[bytes]) -> Iterator[Framed]:
     head = b""
     for block in stream:
         head += block
-        if len(head) >= 65536 or head.lstrip(_BLANK + _BOM):
+        if len(head.lstrip(_BLANK + _BOM)) >= _HEAD_BYTES:
             break
     head = head.removeprefix(_BOM)
     start = head.lstrip(_BLANK)
-    if not start:
-        return
+    if not start or start.rstrip(_BLANK) == b"null":
+        return  # nothing, or the Console's empty page
     rest = _chained(head, stream)
     if start[:1] == b"[" and not _is_line_of_array(start):
         yield from _array(rest)
@@ -134,9 +135,8 @@ def _array(blocks: Iterable[bytes]) -> Iterator[Framed]:
                     break
                 buffer, started, scanner = buffer[1:], True, _Scanner()
             elements, used = _fast_elements(buffer)
-            if not used:
-                elements, used = scanner.feed(buffer, 0)
-            buffer = buffer[used:]
+            rest, end = scanner.feed(buffer, used)
+            elements, buffer = elements + rest, buffer[end:]
             for element in elements:
                 number += 1
                 yield Framed(element, f"element {number}")

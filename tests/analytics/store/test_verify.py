@@ -1,0 +1,213 @@
+"""Tampering: every way of changing an archive is found and named."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from kubedossier.analytics.errors import StorageError
+from kubedossier.analytics.ingest.intake import Intake
+from kubedossier.analytics.ingest.recheck import recheck_events
+from kubedossier.analytics.ingest.row import Record
+from kubedossier.analytics.store import witness
+from kubedossier.analytics.store.ledger import Ledger, entry_line, entry_path
+from kubedossier.analytics.store.verify import verify
+
+
+def raw(number: int) -> bytes:
+    return f'{{"time":"2026-10-{number % 28 + 1:02d}T00:00:00Z","verb":"get","message":"event {number}"}}'.encode()
+
+
+@pytest.fixture
+def root(archive_path):
+    """Three imports of ten events and one reject each."""
+    for start in (0, 10, 20):
+        with Intake(archive_path, kind="import") as intake:
+            intake.add([Record(raw(number)) for number in range(start, start + 10)] + [Record(b"oops %d" % start)])
+            intake.commit({})
+    return archive_path
+
+
+def kinds(root, level="default", **more):
+    return {one.kind for one in verify(root, level=level, recheck=recheck_events, **more).findings}
+
+
+def parquet(root, index=0):
+    return root / Ledger.read(root).live()[index].path
+
+
+def rewrite_entry(root, seq, change):
+    """Edit an entry and hash the chain again from there on, as a careful forger would."""
+    prev = None
+    for number in range(seq, Ledger.read(root).head[0] + 1):
+        entry = json.loads(entry_path(root, number).read_bytes())
+        if number == seq:
+            change(entry)
+        if prev:
+            entry["prev"] = prev
+        line = entry_line(entry)
+        entry_path(root, number).write_bytes(line)
+        prev = hashlib.sha256(line).hexdigest()
+
+
+def rewrite_parquet(root, path, change):
+    """Change the events of a file, and the ledger's hash and size of it."""
+    table = change(pq.read_table(path, partitioning=None))
+    pq.write_table(table, path, compression="zstd", write_page_checksum=True)
+    name = path.relative_to(root).as_posix()
+
+    def fix(entry):
+        for one in entry["files"]["add"]:
+            if one["path"] == name:
+                one.update(sha256=hashlib.sha256(path.read_bytes()).hexdigest(), bytes=path.stat().st_size)
+
+    seq = next(entry["seq"] for entry in Ledger.read(root).entries if entry["id"] in name)
+    rewrite_entry(root, seq, fix)
+
+
+def without_witness(root):
+    witness.path_of(Ledger.read(root).archive_id).unlink()
+
+
+def test_a_sound_archive_has_no_findings_at_any_level(root):
+    for level in ("quick", "default", "deep"):
+        assert kinds(root, level) == set()
+
+
+def test_every_flipped_byte_of_a_file_is_found(root):
+    path = parquet(root)
+    data = bytearray(path.read_bytes())
+    for at in range(0, len(data), max(1, len(data) // 40)):
+        changed = bytearray(data)
+        changed[at] ^= 0x10
+        path.write_bytes(changed)
+        assert kinds(root) == {"file-changed"}
+    path.write_bytes(data)
+    assert kinds(root) == set()
+
+
+def test_truncation_is_found_by_size_alone(root):
+    path = parquet(root)
+    path.write_bytes(path.read_bytes()[:-1])
+    assert kinds(root, "quick") == {"file-size"}
+
+
+def test_deletion_is_found(root):
+    parquet(root).unlink()
+    assert kinds(root, "quick") == {"file-missing"}
+
+
+def test_swapped_files_are_found(root):
+    one, other = parquet(root, 0), parquet(root, 1)
+    data = one.read_bytes()
+    one.write_bytes(other.read_bytes())
+    other.write_bytes(data)
+    assert kinds(root) & {"file-changed", "file-size"}
+
+
+def test_an_inserted_file_is_found(root):
+    shutil.copy(parquet(root), parquet(root).with_name("20261001T000000Z-00000000-1.parquet"))
+    assert kinds(root, "quick") == {"file-unknown"}
+    (root / "ledger" / "notes.txt").write_text("x")
+    assert kinds(root, "quick") == {"file-unknown"}
+
+
+def test_a_symbolic_link_is_found(root):
+    path = parquet(root)
+    moved = root.parent / "elsewhere.parquet"
+    shutil.move(path, moved)
+    path.symlink_to(moved)
+    assert {"file-missing", "link"} <= kinds(root, "quick")
+
+
+def test_an_edited_entry_is_found(root):
+    path = entry_path(root, 2)
+    path.write_bytes(path.read_bytes().replace(b'"new":10', b'"new":11'))
+    assert {"chain-broken", "entry-replaced"} <= kinds(root, "quick")
+
+
+def test_reordered_entries_are_found(root):
+    two, three = entry_path(root, 2), entry_path(root, 3)
+    data = two.read_bytes()
+    two.write_bytes(three.read_bytes())
+    three.write_bytes(data)
+    assert {"entry-misplaced", "chain-broken"} <= kinds(root, "quick")
+
+
+def test_a_removed_entry_in_the_middle_is_found(root):
+    entry_path(root, 2).unlink()
+    assert "entry-missing" in kinds(root, "quick")
+
+
+def test_a_rolled_back_tail_is_found_by_the_witness_and_by_a_known_head(root):
+    seq, digest = Ledger.read(root).head
+    entry_path(root, seq).unlink()
+    assert "rolled-back" in kinds(root, "quick")
+    without_witness(root)
+    assert "rolled-back" not in kinds(root, "quick")
+    assert "rolled-back" in kinds(root, "quick", head=(seq, digest[:16]))
+
+
+def test_a_rewritten_chain_is_found_by_the_witness_and_by_a_known_head(root):
+    head = Ledger.read(root).head
+    rewrite_entry(root, 2, lambda entry: entry.update(actor="somebody else"))
+    assert kinds(root, "quick") == {"entry-replaced"}
+    without_witness(root)
+    assert kinds(root, "quick") == set()
+    assert kinds(root, "quick", head=head) == {"entry-replaced"}
+
+
+def altered_text(table):
+    raws = table["raw"].to_pylist()
+    raws[0] = raws[0].replace("event", "evenT")
+    return table.set_column(table.schema.get_field_index("raw"), table.schema.field("raw"), pa.array(raws))
+
+
+def altered_user(table):
+    users = pa.array(["mallory", *table["user"].to_pylist()[1:]], pa.string())
+    return table.set_column(table.schema.get_field_index("user"), table.schema.field("user"), users)
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (altered_text, {"digest", "event-altered"}),
+        (altered_user, {"event-altered"}),
+        (lambda table: table.slice(1), {"digest", "file-rows"}),
+        (lambda table: pa.concat_tables([table, table.slice(0, 1)]), {"digest", "file-rows", "event-repeated"}),
+    ],
+    ids=["raw altered", "column altered", "event removed", "event repeated"],
+)
+def test_altered_events_are_found_even_when_everything_was_hashed_again(root, change, expected):
+    rewrite_parquet(root, parquet(root), change)
+    without_witness(root)
+    assert kinds(root) == set()
+    assert kinds(root, "deep") == expected
+
+
+def test_an_event_moved_between_snapshots_is_found_even_when_hashed_again(root):
+    one, other = parquet(root, 0), parquet(root, 1)
+    moved = pq.read_table(one, partitioning=None).slice(0, 1)
+    snapshots = pq.read_table(other, partitioning=None)["snapshot"].slice(0, 1)
+    moved = moved.set_column(moved.schema.get_field_index("snapshot"), moved.schema.field("snapshot"), snapshots)
+    rewrite_parquet(root, one, lambda table: table.slice(1))
+    rewrite_parquet(root, other, lambda table: pa.concat_tables([table, moved]))
+    without_witness(root)
+    assert kinds(root) == set()
+    assert kinds(root, "deep") == {"digest", "file-rows"}
+
+
+def test_a_changed_reject_is_found(root):
+    path = next((root / "rejects").iterdir())
+    path.write_bytes(path.read_bytes()[:-4] + b"abcd")
+    assert kinds(root) == {"file-changed"}
+
+
+def test_no_archive_is_told(tmp_path):
+    with pytest.raises(StorageError, match="no archive"):
+        verify(tmp_path / "nowhere")
