@@ -29,6 +29,10 @@ def event(number: int, month: int = 10, **more: object) -> bytes:
     return json.dumps(fields | {"message": f"event {number}"} | more).encode()
 
 
+def all_stored(root) -> list[str]:
+    return sorted(raw for raws in stored(root).values() for raw in raws)
+
+
 def take(root, raws, kind="import", facts=None):
     with Intake(root, kind=kind) as intake:
         intake.add([Record(raw, source="test", position=f"line {n}") for n, raw in enumerate(raws, 1)])
@@ -46,7 +50,7 @@ def test_what_is_taken_in_is_stored_byte_for_byte(archive_path):
     raws = [event(1), b'{ "verb" : "\\u00e9\\/" , "x":1.50e1 }', '{"verb":"é"}'.encode()]
     receipt = take(archive_path, raws)
     assert (receipt.received, receipt.new, receipt.duplicate, receipt.rejected) == (3, 3, 0, 0)
-    assert sorted(sum(stored(archive_path).values(), [])) == sorted(raw.decode() for raw in raws)
+    assert all_stored(archive_path) == sorted(raw.decode() for raw in raws)
 
 
 def test_a_second_import_adds_nothing_and_says_so(archive_path):
@@ -157,8 +161,7 @@ def test_any_split_order_and_overlap_gives_the_same_events(tmp_path_factory, see
     for _ in range(parts):
         take(root, random_.sample(raws, random_.randrange(1, 30)))
     take(root, random_.sample(raws, len(raws)))
-    found = stored(root)
-    assert sorted(sum(found.values(), [])) == sorted(raw.decode() for raw in raws)
+    assert all_stored(root) == sorted(raw.decode() for raw in raws)
     ledger = Ledger.read(root)
     assert sum(fact["n"] for entry in ledger.entries for fact in entry.get("added", {}).values()) == len(raws)
     assert not verify(root, level="deep", recheck=recheck_events).findings
