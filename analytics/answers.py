@@ -7,13 +7,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import cached_property
-from typing import TYPE_CHECKING
-
-import pyarrow as pa
+from typing import TYPE_CHECKING, Any
 
 from kubedossier.analytics.catalogue import Column
 from kubedossier.analytics.periods import Period
@@ -21,6 +19,57 @@ from kubedossier.analytics.views import Source
 
 if TYPE_CHECKING:
     import polars as pl
+    import pyarrow as pa
+
+_BATCH = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """Rows as the engine gave them: as an Arrow table, or as tuples where loading Arrow is not worth its time.
+
+    Attributes:
+        names: of the columns.
+        held: the rows.
+    """
+
+    names: tuple[str, ...]
+    held: pa.Table | Sequence[tuple[Any, ...]]
+
+    def __len__(self) -> int:
+        """Number of rows."""
+        return len(self.held)
+
+    def values(self) -> Iterator[tuple[Any, ...]]:
+        """The rows as Python values; times may or may not carry the zone, and mean UTC."""
+        if isinstance(self.held, Sequence):
+            yield from self.held
+            return
+        for batch in self.held.to_batches(max_chunksize=_BATCH):
+            yield from zip(*(column.to_pylist() for column in batch.columns), strict=True)
+
+    def head(self, count: int) -> Fetched:
+        """The first rows."""
+        return Fetched(self.names, self.held[:count])
+
+    def table(self, columns: Sequence[Column]) -> pa.Table:
+        """The rows as an Arrow table, tuples by the types that the columns declare."""
+        if not isinstance(self.held, Sequence):
+            return self.held
+        import pyarrow as pa
+
+        kinds = {
+            "varchar": pa.string(),
+            "varchar[]": pa.list_(pa.string()),
+            "bigint": pa.int64(),
+            "double": pa.float64(),
+            "boolean": pa.bool_(),
+            "timestamp": pa.timestamp("us"),
+            "date": pa.date32(),
+        }
+        values = zip(*self.held, strict=True) if self.held else ((),) * len(columns)
+        arrays = [pa.array(held, kinds[one.type]) for one, held in zip(columns, values, strict=True)]
+        return pa.Table.from_arrays(arrays, names=list(self.names))
 
 
 @dataclass(frozen=True)
@@ -32,7 +81,7 @@ class Answer:
         sql: the statement that was run, over the views.
         parameters: all it was given; timestamps are UTC without a zone.
         columns: name, type, unit and meaning of each column of the table.
-        table: the rows; timestamps carry the zone UTC.
+        fetched: the rows as they came.
         period: the period that was asked about; for the whole archive, from its first to its last day.
         filters: values by filter, for those that were given.
         source: ``native``, ``raw`` or ``all``: the kind of records that was looked at.
@@ -46,13 +95,18 @@ class Answer:
     sql: str
     parameters: Mapping[str, object]
     columns: tuple[Column, ...]
-    table: pa.Table
+    fetched: Fetched
     notes: str
     period: Period
     filters: Mapping[str, tuple[str, ...]]
     source: Source
     mixed: bool
     undated: int
+
+    @cached_property
+    def table(self) -> pa.Table:
+        """The rows as an Arrow table; timestamps carry the zone UTC."""
+        return in_utc(self.fetched.table(self.columns))
 
     @cached_property
     def frame(self) -> pl.DataFrame:
@@ -62,7 +116,7 @@ class Answer:
     @cached_property
     def digest(self) -> str:
         """SHA-256 (hex) of the column names and the rows in canonical form: one JSON array and LF each."""
-        return digest(self.table)
+        return digest(self.fetched.names, self.fetched.values())
 
 
 def frame(table: pa.Table) -> pl.DataFrame:
@@ -74,6 +128,8 @@ def frame(table: pa.Table) -> pl.DataFrame:
 
 def in_utc(table: pa.Table) -> pa.Table:
     """The table with the zone UTC on timestamps that mean it without saying so."""
+    import pyarrow as pa
+
     zoned = [
         field.with_type(pa.timestamp("us", tz="UTC")) if field.type == pa.timestamp("us") else field
         for field in table.schema
@@ -81,24 +137,23 @@ def in_utc(table: pa.Table) -> pa.Table:
     return table.cast(pa.schema(zoned)) if zoned != list(table.schema) else table
 
 
-def digest(table: pa.Table) -> str:
+def digest(names: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     """SHA-256 (hex) over ``canonical_lines``."""
     hasher = hashlib.sha256()
-    for line in canonical_lines(table):
+    for line in canonical_lines(names, rows):
         hasher.update(line)
     return hasher.hexdigest()
 
 
-def canonical_lines(table: pa.Table) -> Iterator[bytes]:
+def canonical_lines(names: Sequence[str], rows: Iterable[Sequence[object]]) -> Iterator[bytes]:
     """The column names, then each row: a compact JSON array in UTF-8 and one LF.
 
     Times are ``YYYY-MM-DDTHH:MM:SS.ffffffZ``, dates ``YYYY-MM-DD``, binary values lower-case hex, doubles the shortest
     text that reads back as the same number.
     """
-    yield _line(table.column_names)
-    for batch in table.to_batches(max_chunksize=10_000):
-        for values in zip(*(column.to_pylist() for column in batch.columns), strict=True):
-            yield _line(values)
+    yield _line(names)
+    for row in rows:
+        yield _line(row)
 
 
 def plain(value: object) -> object:

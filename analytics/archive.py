@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kubedossier.analytics import catalogue
-from kubedossier.analytics.answers import Answer, frame, in_utc
+from kubedossier.analytics.answers import Answer, Fetched, frame, in_utc
 from kubedossier.analytics.coverage import collected, naive, runs
 from kubedossier.analytics.engine import Engine
 from kubedossier.analytics.errors import StorageError, UsageError
@@ -91,8 +91,11 @@ class Archive:
         """
         return self.ask(find(name), limit=limit, **asked)
 
-    def ask(self, query: catalogue.Query, /, *, limit: int | None = None, **asked: Any) -> Answer:
-        """Ask a question that was loaded by ``catalogue.load``; otherwise as ``answer``."""
+    def ask(self, query: catalogue.Query, /, *, limit: int | None = None, lean: bool = False, **asked: Any) -> Answer:
+        """Ask a question that was loaded by ``catalogue.load``; otherwise as ``answer``.
+
+        ``lean`` spares a short-lived process the loading of Arrow; it is for few rows.
+        """
         narrowing, own = parted(asked)
         period = self.period(narrowing.get("period"), narrowing.get("start"), narrowing.get("end"))
         reads = range_read(query, period)
@@ -101,11 +104,12 @@ class Archive:
         scope = Scope(filters=filters_of(narrowing), source=source)
         parameters = bound(query, period, limit, own)
         if query.trusted:
-            table = self._engine.run(query.sql, parameters, scope, reads=reads)
+            fetched = self._engine.run(query.sql, parameters, scope, reads=reads, lean=lean)
         else:
             table = self._engine.run_foreign(query.sql, parameters, scope)
+            fetched = Fetched(tuple(table.column_names), table)
         if limit and "limit" not in parameters:
-            table = table.slice(0, limit)
+            fetched = fetched.head(limit)
         return Answer(
             name=query.name,
             title=query.title,
@@ -113,7 +117,7 @@ class Archive:
             sql=query.sql,
             parameters=parameters,
             columns=query.columns,
-            table=in_utc(table),
+            fetched=fetched,
             notes=query.notes,
             period=period,
             filters=dict(scope.filters),
@@ -153,7 +157,7 @@ class Archive:
 
         Timestamps in the table have no zone and mean UTC.
         """
-        return self._engine.run(sql, parameters, Scope())
+        return self._engine.run(sql, parameters, Scope()).held
 
     def events(self, *, period: str | Period | None = None) -> pl.LazyFrame:
         """The view ``events`` as a polars LazyFrame over the ledger's files; ``time`` is in UTC.
@@ -217,8 +221,8 @@ class Archive:
             return kinds
         sql = "select distinct source_format from records where time >= $start and time < $end"
         bounds = {"start": naive(period.start), "end": naive(period.end)}
-        rows = self._engine.run(sql, bounds, Scope(), reads=Scope(period.start, period.end))
-        return frozenset("native" if is_native(one) else "raw" for one in rows.column(0).to_pylist())
+        rows = self._engine.run(sql, bounds, Scope(), reads=Scope(period.start, period.end), lean=True)
+        return frozenset("native" if is_native(one) else "raw" for (one,) in rows.values())
 
 
 def find(name: str) -> catalogue.Query:

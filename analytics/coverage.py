@@ -9,79 +9,35 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import pyarrow as pa
 
 from kubedossier.analytics.errors import StorageError
 from kubedossier.analytics.store.ledger import Entry, Ledger, read_time
 from kubedossier.analytics.vocabulary import techniques
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from kubedossier.analytics.schema import FileRef
 
-_TIME = pa.timestamp("us")
 _BATCH = 1000
 
-SNAPSHOTS = pa.schema(
-    [
-        ("seq", pa.int64()),
-        ("snapshot", pa.string()),
-        ("run", pa.string()),
-        ("type", pa.string()),
-        ("at", _TIME),
-        ("console", pa.string()),
-        ("filtered", pa.bool_()),
-        ("received", pa.int64()),
-        ("new", pa.int64()),
-        ("duplicate", pa.int64()),
-        ("rejected", pa.int64()),
-        ("skipped", pa.int64()),
-        ("tool", pa.string()),
-        ("host", pa.string()),
-        ("actor", pa.string()),
-        ("console_total", pa.int64()),
-        ("console_oldest", _TIME),
-    ]
-)
-WINDOWS = pa.schema(
-    [
-        ("snapshot", pa.string()),
-        ("console", pa.string()),
-        ("start", _TIME),
-        ("end", _TIME),
-        ("total_before", pa.int64()),
-        ("total_after", pa.int64()),
-        ("received", pa.int64()),
-        ("stable", pa.bool_()),
-    ]
-)
-GAPS = pa.schema(
-    [("console", pa.string()), ("start", _TIME), ("end", _TIME), ("reason", pa.string()), ("snapshot", pa.string())]
-)
-COLLECTED = pa.schema([("console", pa.string()), ("start", _TIME), ("end", _TIME)])
-REJECTS = pa.schema(
-    [
-        ("snapshot", pa.string()),
-        ("reason", pa.string()),
-        ("source", pa.string()),
-        ("position", pa.string()),
-        ("raw", pa.string()),
-    ]
-)
-ATTACK_TECHNIQUES = pa.schema(
-    [
-        ("value", pa.string()),
-        ("attack_id", pa.string()),
-        ("attack_name", pa.string()),
-        ("tactics", pa.list_(pa.string())),
-        ("confidence", pa.string()),
-        ("note", pa.string()),
-    ]
-)
+SCHEMAS = {
+    "snapshots": "seq int64, snapshot string, run string, type string, at timestamp, console string, filtered bool, "
+    "received int64, new int64, duplicate int64, rejected int64, skipped int64, tool string, host string, "
+    "actor string, console_total int64, console_oldest timestamp",
+    "windows": "snapshot string, console string, start timestamp, end timestamp, total_before int64, "
+    "total_after int64, received int64, stable bool",
+    "gaps": "console string, start timestamp, end timestamp, reason string, snapshot string",
+    "collected": "console string, start timestamp, end timestamp",
+    "rejects": "snapshot string, reason string, source string, position string, raw string",
+    "attack_techniques": "value string, attack_id string, attack_name string, tactics list, confidence string, "
+    "note string",
+}
+"""Columns and types of the views made from the ledger, in their order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,39 +54,47 @@ class Stream:
     """A table that is made anew each time it is read, through the Arrow C stream interface.
 
     Attributes:
-        schema: its columns.
+        name: of the view, in ``SCHEMAS``.
         rows: gives the rows, in their order.
     """
 
-    schema: pa.Schema
+    name: str
     rows: Callable[[], Iterable[dict[str, Any]]]
 
     def __arrow_c_stream__(self, requested_schema: object = None) -> object:
         """Hand the rows out as record batches; nothing is read before the first is asked for."""
-        reader = pa.RecordBatchReader.from_batches(self.schema, self._batches())
+        import pyarrow as pa
+
+        kinds = {"timestamp": pa.timestamp("us"), "list": pa.list_(pa.string())}
+        fields = [part.split(" ") for part in SCHEMAS[self.name].split(", ")]
+        schema = pa.schema([(name, kinds.get(kind, kind)) for name, kind in fields])
+        reader = pa.RecordBatchReader.from_batches(schema, self._batches(schema))
         return reader.__arrow_c_stream__(requested_schema)
 
-    def _batches(self) -> Iterator[pa.RecordBatch]:
+    def _batches(self, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+        import pyarrow as pa
+
         batch: list[dict[str, Any]] = []
         for row in self.rows():
             batch.append(row)
             if len(batch) == _BATCH:
-                yield pa.RecordBatch.from_pylist(batch, schema=self.schema)
+                yield pa.RecordBatch.from_pylist(batch, schema=schema)
                 batch = []
         if batch:
-            yield pa.RecordBatch.from_pylist(batch, schema=self.schema)
+            yield pa.RecordBatch.from_pylist(batch, schema=schema)
 
 
 def tables(ledger: Ledger) -> dict[str, Stream]:
     """The views made from the ledger, by name."""
-    return {
-        "snapshots": Stream(SNAPSHOTS, lambda: map(_snapshot_row, runs(ledger))),
-        "windows": Stream(WINDOWS, lambda: _window_rows(ledger)),
-        "gaps": Stream(GAPS, lambda: _gap_rows(ledger)),
-        "collected": Stream(COLLECTED, lambda: map(_span_row, collected(ledger))),
-        "rejects": Stream(REJECTS, lambda: _reject_rows(ledger)),
-        "attack_techniques": Stream(ATTACK_TECHNIQUES, _technique_rows),
+    rows: dict[str, Callable[[], Iterable[dict[str, Any]]]] = {
+        "snapshots": lambda: map(_snapshot_row, runs(ledger)),
+        "windows": lambda: _window_rows(ledger),
+        "gaps": lambda: _gap_rows(ledger),
+        "collected": lambda: map(_span_row, collected(ledger)),
+        "rejects": lambda: _reject_rows(ledger),
+        "attack_techniques": _technique_rows,
     }
+    return {name: Stream(name, make) for name, make in rows.items()}
 
 
 def runs(ledger: Ledger) -> Iterator[Entry]:
@@ -228,7 +192,7 @@ def _window_rows(ledger: Ledger) -> Iterator[dict[str, Any]]:
 
 def _technique_rows() -> Iterator[dict[str, Any]]:
     for one in techniques().values():
-        yield {name: getattr(one, name) for name in ATTACK_TECHNIQUES.names} | {"tactics": list(one.tactics)}
+        yield asdict(one) | {"tactics": list(one.tactics)}
 
 
 def _reject_rows(ledger: Ledger) -> Iterator[dict[str, Any]]:
@@ -245,6 +209,8 @@ def _reject_rows(ledger: Ledger) -> Iterator[dict[str, Any]]:
 
 
 def _lines(root: Path, file: FileRef) -> Iterator[bytes]:
+    import pyarrow as pa
+
     try:
         with pa.input_stream(str(root / file.path), compression="zstd") as stream:
             rest = b""

@@ -14,21 +14,19 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import duckdb
-import pyarrow as pa
 
 from kubedossier.analytics import coverage
+from kubedossier.analytics.answers import Fetched
 from kubedossier.analytics.catalogue import bare
 from kubedossier.analytics.errors import KubedossierError, StorageError, UsageError
-from kubedossier.analytics.schema import EVENT_SCHEMA, UNDATED, FileRef
+from kubedossier.analytics.schema import UNDATED, FileRef
 from kubedossier.analytics.views import Scope, events_sql, records_sql
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     import pyarrow.dataset
 
     from kubedossier.analytics.store.ledger import Ledger
-
-FILE_SCHEMA = EVENT_SCHEMA.append(pa.field("month", pa.string()))
-"""A Parquet file's columns and the partition it stands in."""
 
 _CONFIG: dict[str, str | bool | int | float | list[str]] = {
     "allow_community_extensions": False,
@@ -51,7 +49,15 @@ class Engine:
         self._lock = threading.Lock()
         self._base: duckdb.DuckDBPyConnection | None = None
 
-    def run(self, sql: str, parameters: Mapping[str, object], scope: Scope, *, reads: Scope | None = None) -> pa.Table:
+    def run(
+        self,
+        sql: str,
+        parameters: Mapping[str, object],
+        scope: Scope,
+        *,
+        reads: Scope | None = None,
+        lean: bool = False,
+    ) -> Fetched:
         """Run SQL of the package's own.
 
         Args:
@@ -59,6 +65,7 @@ class Engine:
             parameters: by name; all that the SQL uses and no other.
             scope: what the views show.
             reads: the range of time whose files are enough; None is all files.
+            lean: fetch the rows as tuples, without loading Arrow: for few rows in a short-lived process.
 
         Returns:
             The rows; timestamps without a zone mean UTC.
@@ -73,7 +80,8 @@ class Engine:
             connection = self._base.cursor()
         try:
             self._lay_trusted(connection, bare(sql), scope, reads or Scope())
-            return connection.sql(sql, params=dict(parameters)).to_arrow_table()
+            answer = connection.sql(sql, params=dict(parameters))
+            return Fetched(tuple(answer.columns), answer.fetchall() if lean else answer.to_arrow_table())
         except duckdb.IOException as error:
             raise _unreadable(error) from error
         except duckdb.OutOfMemoryException as error:
@@ -137,7 +145,7 @@ class Engine:
                 connection.execute(f"set variable {name} = $paths", {"paths": paths})
                 relations[name] = _READ.format(name)
             else:
-                connection.register(name, FILE_SCHEMA.empty_table())
+                connection.register(name, _file_schema().empty_table())
                 relations[name] = name
         _lay_events(connection, relations, scope, asked)
 
@@ -189,9 +197,19 @@ def _literal(path: str) -> str:
     return "".join(f"[{char}]" if char in "*?[" else char for char in path)
 
 
+def _file_schema() -> pa.Schema:
+    """A Parquet file's columns and the partition it stands in."""
+    import pyarrow as pa
+
+    from kubedossier.analytics.schema import EVENT_SCHEMA
+
+    return EVENT_SCHEMA.append(pa.field("month", pa.string()))
+
+
 def _dataset(ledger: Ledger, files: tuple[FileRef, ...]) -> pyarrow.dataset.Dataset | pa.Table:
     if not files:
-        return FILE_SCHEMA.empty_table()
+        return _file_schema().empty_table()
+    import pyarrow as pa
     import pyarrow.dataset as ds
     from pyarrow.fs import LocalFileSystem
 
@@ -206,7 +224,7 @@ def _dataset(ledger: Ledger, files: tuple[FileRef, ...]) -> pyarrow.dataset.Data
             )
         path = str((ledger.root / one.path).resolve())
         fragments.append(form.make_fragment(path, filesystem=system, partition_expression=holds))
-    return ds.FileSystemDataset(fragments, FILE_SCHEMA, form, system)
+    return ds.FileSystemDataset(fragments, _file_schema(), form, system)
 
 
 def _first_line(error: Exception) -> str:

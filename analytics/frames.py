@@ -11,7 +11,7 @@ from kubedossier.analytics.coverage import naive
 from kubedossier.analytics.periods import Period
 from kubedossier.analytics.schema import EVENT_SCHEMA, STAGE_RANK, UNDATED, FileRef
 from kubedossier.analytics.store.ledger import Ledger
-from kubedossier.analytics.views import COLUMNS, NATIVE_PREFIX
+from kubedossier.analytics.views import ADDED_COLUMNS, NATIVE_PREFIX
 from kubedossier.analytics.vocabulary import TACTICS, techniques
 
 
@@ -30,7 +30,7 @@ def scan_events(ledger: Ledger, period: Period | None) -> pl.LazyFrame:
         frame = pl.concat([complete, shown.drop("rank", "top")])
     if period is not None:
         frame = frame.filter((pl.col("time") >= naive(period.start)) & (pl.col("time") < naive(period.end)))
-    return _derived(frame).select(COLUMNS)
+    return _derived(frame).select(*EVENT_SCHEMA.names, *ADDED_COLUMNS)
 
 
 def _touches(file: FileRef, period: Period) -> bool:

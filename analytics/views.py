@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from kubedossier.analytics.schema import EVENT_SCHEMA, STAGE_RANK
+from kubedossier.analytics.schema import STAGE_RANK
 from kubedossier.analytics.vocabulary import TACTICS, techniques
 
 Source = Literal["native", "raw", "all"]
@@ -29,8 +29,8 @@ FILTERS = {
 }
 """Filter by equality -> the column it looks at; ``techniques`` looks into a list and stands apart."""
 
-COLUMNS = (*EVENT_SCHEMA.names, "month", "techniques", "technique_source", "tactics", "event_blob")
-"""The columns of ``events`` and ``records``, in this order."""
+ADDED_COLUMNS = ("month", "techniques", "technique_source", "tactics", "event_blob")
+"""What ``events`` and ``records`` have after the columns of ``EVENT_SCHEMA``, in this order."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,8 @@ from typing import IO, TYPE_CHECKING
 from kubedossier.cli.tables import Heading, Table, draw, markdown
 
 if TYPE_CHECKING:
-    import pyarrow as pa
+    from kubedossier.analytics.answers import Fetched
+    from kubedossier.analytics.catalogue import Column
 
 FORMATS = ("table", "csv", "json", "ndjson", "parquet", "markdown")
 SUFFIXES = {
@@ -29,30 +30,30 @@ SUFFIXES = {
     ".md": "markdown",
 }
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
-_BATCH = 10_000
 
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """Rows to write, with the units of their numbers by column."""
+    """Rows to write.
 
-    table: pa.Table
-    units: dict[str, str]
+    Attributes:
+        fetched: the rows; times are UTC.
+        columns: what is known of them; empty for somebody's own SQL.
+    """
+
+    fetched: Fetched
+    columns: tuple[Column, ...] = ()
 
     @property
     def headings(self) -> list[Heading]:
         """The columns as a table for people needs them."""
-        return [Heading(name, self.units.get(name, "")) for name in self.table.column_names]
-
-    def values(self) -> Iterator[tuple[object, ...]]:
-        """The rows as Python values; times are aware UTC."""
-        for batch in self.table.to_batches(max_chunksize=_BATCH):
-            yield from zip(*(column.to_pylist() for column in batch.columns), strict=True)
+        units = {one.name: one.unit for one in self.columns}
+        return [Heading(name, units.get(name, "")) for name in self.fetched.names]
 
 
 def for_people(rows: Rows, width: int, *, colour: bool) -> Table:
     """The rows as a table within so many cells."""
-    return draw(rows.headings, list(rows.values()), width, colour=colour)
+    return draw(rows.headings, list(rows.fetched.values()), width, colour=colour)
 
 
 def write(rows: Rows, form: str, file: IO[bytes], *, width: int = 80) -> None:
@@ -60,11 +61,13 @@ def write(rows: Rows, form: str, file: IO[bytes], *, width: int = 80) -> None:
     if form == "parquet":
         import pyarrow.parquet as pq
 
-        pq.write_table(rows.table, file, compression="zstd")
+        from kubedossier.analytics.answers import in_utc
+
+        pq.write_table(in_utc(rows.fetched.table(rows.columns)), file, compression="zstd")
         return
     lines = {
         "table": lambda: iter(for_people(rows, width, colour=False).lines),
-        "markdown": lambda: iter(markdown(rows.headings, list(rows.values()))),
+        "markdown": lambda: iter(markdown(rows.headings, list(rows.fetched.values()))),
         "csv": lambda: _csv(rows),
         "json": lambda: _json(rows),
         "ndjson": lambda: _objects(rows),
@@ -97,8 +100,8 @@ def _csv(rows: Rows) -> Iterator[str]:
 
 
 def _with_names(rows: Rows) -> Iterator[Sequence[object]]:
-    yield rows.table.column_names
-    yield from rows.values()
+    yield rows.fetched.names
+    yield from rows.fetched.values()
 
 
 def _json(rows: Rows) -> Iterator[str]:
@@ -114,8 +117,8 @@ def _json(rows: Rows) -> Iterator[str]:
 
 
 def _objects(rows: Rows) -> Iterator[str]:
-    names = rows.table.column_names
-    for values in rows.values():
+    names = rows.fetched.names
+    for values in rows.fetched.values():
         yield _compact({name: _plain(value) for name, value in zip(names, values, strict=True)})
 
 

@@ -132,7 +132,7 @@ def _answer(
             raise UsageError(f"Parameter '{name}': {error}") from error
     if clash := typed.keys() & asked.keys():
         raise UsageError(f"'{min(clash)}' has an option of its own", hint=f"Write --{min(clash)}.")
-    answer = archive.ask(query, **asked, **typed)
+    answer = archive.ask(query, **asked, **typed, lean=form in ("table", "markdown"))
     kinds = {"native": "Console records", "raw": "raw audit logs", "all": "Console records and raw audit logs"}
     about = f"{answer.title}, {answer.period.title()} (UTC), {kinds[answer.source]}"
     if answer.mixed and answer.source != "all":
@@ -140,18 +140,20 @@ def _answer(
     say(about + ".")
     if answer.undated and asked["period"] is None:
         say(f"{answer.undated:,} records without a usable time belong to no period and are not counted.")
-    _write(Rows(answer.table, {one.name: one.unit for one in answer.columns}), form, output)
+    _write(Rows(answer.fetched, answer.columns), form, output)
 
 
 def _own_sql(
     archive: Archive, sql: str, form: str, output: Path | None, asked: Mapping[str, Any], given: dict[str, str]
 ) -> None:
+    from kubedossier.analytics.answers import Fetched
     from kubedossier.cli.formats import Rows
 
     limit = asked["limit"]
     narrowing = {name: value for name, value in asked.items() if name != "limit"}
     table = archive.table(sql, {name: _guessed(text) for name, text in given.items()}, **narrowing)
-    _write(Rows(table.slice(0, limit) if limit else table, {}), form, output)
+    fetched = Fetched(tuple(table.column_names), table)
+    _write(Rows(fetched.head(limit) if limit else fetched), form, output)
 
 
 def _guessed(text: str) -> object:
@@ -174,11 +176,11 @@ def _write(rows: Rows, form: str, output: Path | None) -> None:
     if output is not None:
         with complete_file(output) as file:
             formats.write(rows, form, file, width=width)
-        say(f"{rows.table.num_rows:,} rows in '{output}'.")
+        say(f"{len(rows.fetched):,} rows in '{output}'.")
     elif form == "table":
         table = formats.for_people(rows, width, colour=sys.stdout.isatty())
         write_text("".join(f"{line}\n" for line in table.lines))
-        _say_what_is_missing(rows.table.num_rows, table.empty, table.hidden)
+        _say_what_is_missing(len(rows.fetched), table.empty, table.hidden)
     else:
         buffer = io.BytesIO()
         formats.write(rows, form, buffer, width=width)
