@@ -6,8 +6,6 @@ kept as a reject, or counted as a look-alike; nothing else can happen to it.
 
 from __future__ import annotations
 
-import base64
-import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -23,6 +21,7 @@ from kubedossier.analytics.ingest.seen import SeenEvents
 from kubedossier.analytics.ingest.sources import SkippedRecord, derive, expand
 from kubedossier.analytics.store.commit import Writer, new_id, storage_errors
 from kubedossier.analytics.store.digests import Tally, digest, leaf
+from kubedossier.analytics.store.rejects import Reject, compress
 from kubedossier.analytics.store.writer import EventFiles, HashingFile
 
 CHUNK_RECORDS = 8192
@@ -130,11 +129,12 @@ class Intake:
             chunk, self._pending = self._pending[:CHUNK_RECORDS], self._pending[CHUNK_RECORDS:]
             self._take(chunk)
 
-    def commit(self, facts: Mapping[str, Any]) -> Receipt:
+    def commit(self, facts: Mapping[str, Any], *, remove: Sequence[str] = ()) -> Receipt:
         """Make everything taken in since the last commit durable, as one ledger entry.
 
         Args:
             facts: what the entry says besides the counts and digests: source, windows, coverage; no floats.
+            remove: files that this commit replaces; they leave the views and wait for ``gc``.
 
         Raises:
             StorageError: the disk failed; the archive is as it was before.
@@ -146,7 +146,7 @@ class Intake:
             added_files = staged.files.publish()
             if staged.reject_lines:
                 added_files.append(self._publish_rejects(staged))
-            body = {**facts, **_facts(staged), "run": self.run, "files": {"add": added_files, "remove": []}}
+            body = {**facts, **_facts(staged), "run": self.run, "files": {"add": added_files, "remove": list(remove)}}
             entry = self._writer.append(self._kind, staged.id, body)
         self._staged = None
         return _receipt(staged, entry["seq"])
@@ -205,7 +205,7 @@ class Intake:
         name = f"{staged.id}.ndjson.zst"
         with self._writer.stage(name) as file:
             out = HashingFile(file)
-            out.write(pa.Codec("zstd", 9).compress(b"".join(staged.reject_lines), asbytes=True))
+            out.write(compress(staged.reject_lines))
         self._writer.publish(name, f"rejects/{name}")
         return {
             "path": f"rejects/{name}",
@@ -228,12 +228,7 @@ def flag_receipt(row: Row, receipt_us: int) -> None:
 
 
 def _reject(staged: _Commit, record: Record, reason: str) -> None:
-    line: dict[str, str] = {"reason": reason, "source": record.source, "position": record.position}
-    try:
-        line["raw"] = record.raw.decode("utf-8")
-    except UnicodeDecodeError:
-        line["raw_base64"] = base64.b64encode(record.raw).decode("ascii")
-    staged.reject_lines.append(json.dumps(line, sort_keys=True, separators=(",", ":")).encode("ascii") + b"\n")
+    staged.reject_lines.append(Reject(reason, record.source, record.position, record.raw).line())
     staged.reject_leaves.append(leaf(record.raw))
     staged.reasons[reason] += 1
 

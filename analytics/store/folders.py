@@ -1,0 +1,97 @@
+"""Folders and descriptors made durable: what a power loss may take back, and how it is kept from it.
+
+A name in a folder is durable only when that folder was synced, and the folder itself only when its parent was. Nothing
+here trusts that an earlier run got that far: a folder that stands already is synced once more by whoever uses it first.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import stat
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from kubedossier.analytics.errors import IntegrityError
+
+FOLDER_MODE, FILE_MODE = 0o700, 0o600
+NOT_EVIDENCE = frozenset(("reports", "lost+found"))
+_NO_SYNC = (errno.EINVAL, errno.ENOTSUP)
+
+
+def fsync(descriptor: int) -> None:
+    """Make a file durable; on macOS down to the medium, where the file system can do that."""
+    if sys.platform == "darwin":
+        with suppress(OSError):
+            fcntl.fcntl(descriptor, fcntl.F_FULLFSYNC)
+            return
+    os.fsync(descriptor)
+
+
+def fsync_folder(path: Path) -> None:
+    """Make the names in a folder durable; a file system that has no such operation is taken as it is."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        fsync(descriptor)
+    except OSError as error:
+        if error.errno not in _NO_SYNC:
+            raise
+    finally:
+        os.close(descriptor)
+
+
+def make_folder(path: Path) -> None:
+    """A folder of ours, its name durable when this returns, even where an interrupted run had made it.
+
+    Raises:
+        IntegrityError: something that is no folder, or a symbolic link, stands in its place.
+    """
+    try:
+        os.mkdir(path, FOLDER_MODE)  # noqa: PTH102
+    except FileExistsError:
+        if not stat.S_ISDIR(path.lstat().st_mode):
+            raise no_place(path) from None
+    fsync_folder(path.parent)
+
+
+def make_root(path: Path) -> None:
+    """The archive's own folder, durable up to the root of its file system as far as it may be read."""
+    path.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
+    real = path.resolve()
+    device = real.stat().st_dev
+    for parent in real.parents:
+        if parent.stat().st_dev != device:
+            return
+        with suppress(PermissionError):
+            fsync_folder(parent)
+
+
+def no_place(path: Path) -> IntegrityError:
+    """The error for something in an archive that is a symbolic link, or no folder where one should be."""
+    what = "is a symbolic link" if path.is_symlink() else "should be a folder of the archive and is none"
+    return IntegrityError(f"'{path}' {what}", hint="Move it away; an archive holds its folders and files itself.")
+
+
+def refuse_links(root: Path) -> None:
+    """Look through an archive for symbolic links; output beside the evidence (reports/) may have them.
+
+    Raises:
+        IntegrityError: there is one.
+    """
+    for one in os.scandir(root):
+        if one.name not in NOT_EVIDENCE:
+            for path in links(one):
+                raise no_place(path)
+
+
+def links(entry: os.DirEntry[str]) -> Iterator[Path]:
+    """The symbolic links at and below an entry of a folder."""
+    if entry.is_symlink():
+        yield Path(entry.path)
+    elif entry.is_dir(follow_symlinks=False):
+        with os.scandir(entry.path) as inside:
+            for one in inside:
+                yield from links(one)
