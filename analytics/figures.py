@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from kubedossier.analytics.periods import Period
 
-Kind = Literal["day strip", "calendar", "panels", "heat map"]
+Kind = Literal["day strip", "calendar", "columns", "panels", "heat map"]
 Step = Literal["day", "week", "month"]
 FigureCell = str | int | float | date | None
 
@@ -149,6 +149,31 @@ def cluster_calendar(answer: Answered, period: Period) -> Figure:
         step=step,
         columns=("date", "cluster", "events", "state"),
         rows=rows,
+    )
+
+
+def activity_columns(answer: Answered, period: Period) -> Figure:
+    """Events and denied requests of every step of the period, zeros included."""
+    step = step_for(period)
+    events: dict[date, int] = {}
+    denied: dict[date, int] = {}
+    for day, number, refused in answer.frame.select("date", "events", "denied").iter_rows():
+        start = step_start(day, step)
+        events[start] = events.get(start, 0) + number
+        denied[start] = denied.get(start, 0) + refused
+    total = sum(events.values())
+    peak = max(events, key=lambda start: (events[start], start), default=None)
+    first = f" The highest {step} begins on {peak} with {_counted(events[peak], 'event')}." if peak and total else ""
+    return Figure(
+        id="activity_by_day",
+        kind="columns",
+        title=f"Events per {step}",
+        alt=f"{_counted(total, 'event')} in {period.title()}, {sum(denied.values()):,} denied.{first}",
+        unit=f"events per {step}",
+        query=answer.name,
+        step=step,
+        columns=("date", "events", "denied"),
+        rows=tuple((start, events.get(start, 0), denied.get(start, 0)) for start in steps_of(period, step)),
     )
 
 

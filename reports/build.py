@@ -80,17 +80,20 @@ def build(archive: Archive, period: Period, request: Request) -> Report:
         key_figures=wording.key_figures(seen, asked.marks, _previous_counts(asked), _distinct(asked)),
         findings=found,
         completeness=_completeness(archive, asked, seen, events, period),
+        activity=Chart(figures.activity_columns(asked.answers["activity"], period), wording.COLUMNS, asked.marks["activity"]),
         techniques=_chart(figures.technique_panels(asked.answers["techniques"], period), wording.PANELS, asked, "techniques"),
         techniques_table=tables.techniques(asked.frame("techniques"), known_techniques(), mark=asked.marks["techniques"]),
         tactics=_chart(figures.tactic_heat_map(asked.answers["tactics"], period), wording.HEAT_MAP, asked, "tactics"),
-        rankings=_rankings(asked, period, events, before),
+        rankings=_rankings(asked, period, events, before, seen.previous_known),
         privileged_lead=wording.privileged_lead(asked.frame("privileged").height, asked.collection.evidence, asked.marks["privileged"]),
         privileged_kinds=tables.kinds(
             asked.frame("privileged"),
-            before=Counter(asked.frame("privileged_before")["kind"].to_list()),
-            before_title=before,
+            was=Counter(asked.frame("privileged_before")["kind"].to_list()),
+            before=before,
+            known=seen.previous_known,
             mark=asked.marks["privileged"],
         ),
+        privileged_people=tables.actors(asked.frame("privileged"), mark=asked.marks["privileged"]),
         privileged=tables.actions(asked.frame("privileged"), mark=asked.marks["privileged"]),
         denied=tables.denied(asked.frame("denied_actions"), mark=asked.marks["denied_actions"]),
         custody=_custody(archive, asked, cover_head),
@@ -294,18 +297,18 @@ def _completeness(archive: Archive, asked: Asked, seen: Observed, events: int, p
     )
 
 
-def _rankings(asked: Asked, period: Period, events: int, before: str) -> tuple[Table, ...]:
+def _rankings(asked: Asked, period: Period, events: int, before: str, known: bool) -> tuple[Table, ...]:
     days = figures.steps_of(period, "day")
     trends = tables.trends(asked.frame("busiest_users_by_day"), days)
     return (
-        tables.identities(asked.frame("users"), trends, events=events, before=before, mark=asked.marks["users"]),
+        tables.identities(asked.frame("users"), trends, events=events, before=before, known=known, mark=asked.marks["users"]),
         tables.ranking(
             asked.frame("cluster_ranking"), "cluster", "Clusters", "Cluster", {"provider": "Provider", "users": "Users"},
-            events=events, before=before, mark=asked.marks["cluster_ranking"],
+            events=events, before=before, known=known, mark=asked.marks["cluster_ranking"],
         ),
         tables.ranking(
             asked.frame("provider_ranking"), "provider", "Providers", "Provider", {"accounts": "Accounts", "clusters": "Clusters"},
-            events=events, before=before, mark=asked.marks["provider_ranking"],
+            events=events, before=before, known=known, mark=asked.marks["provider_ranking"],
         ),
     )  # fmt: skip
 

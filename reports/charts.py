@@ -29,6 +29,7 @@ def svg(figure: Figure) -> Markup:
     draw: dict[str, Callable[[Figure], Markup]] = {
         "day strip": day_strip,
         "calendar": calendar,
+        "columns": columns,
         "panels": panels,
         "heat map": heat_map,
     }
@@ -111,6 +112,47 @@ def _calendar_cell(grid: _Grid, column: int, y: float, events: int, state: str, 
     if state != COLLECTED:
         base += _rect(x, y + height - 0.9, width, 0.9, _STATE_COLOURS.get(state, MUTED))
     return base
+
+
+def columns(figure: Figure) -> Markup:
+    """One column a step, the denied part at its foot, the highest marked."""
+    rows: list[tuple[date, int, int]] = list(figure.rows)  # type: ignore[arg-type]
+    left, top, height = 12.0, 5.0, 26.0
+    base = top + height
+    pitch = min((WIDTH - left) / max(len(rows), 1), 14.0)
+    right = left + pitch * len(rows)
+    peak = max((events for _, events, _ in rows), default=0)
+    scale = _ceiling(peak)
+    parts = [_rect(left + n * pitch, top, pitch, height, "#F1F4F8") for n, row in enumerate(rows) if figure.step == "day" and row[0].weekday() >= 5]
+    for part in (0.5, 1.0) if scale > 1 else (1.0,):
+        y = base - height * part
+        parts.append(_rect(left, y, right - left, 0.1, HAIRLINE))
+        parts.append(_text(left - 1.5, y + 0.8, count(int(scale * part)), size=2.1, colour=MUTED, anchor="end"))
+    for index, (_, events, denied) in enumerate(rows):
+        x, width = left + index * pitch + pitch * 0.14, pitch * 0.72
+        tall, refused = height * events / scale, height * denied / scale
+        if events:
+            parts.append(_rect(x, base - tall, width, max(tall, 0.15), BLUE))
+        if denied:
+            parts.append(_rect(x, base - refused, width, max(refused, 0.3), ALERT))
+    parts.append(_rect(left, base - 0.06, right - left, 0.12, MUTED))
+    if peak:
+        index = next(n for n, row in enumerate(rows) if row[1] == peak)
+        parts.append(_text(left + (index + 0.5) * pitch, base - height * peak / scale - 1.0, count(peak), size=2.2, anchor="middle", bold=True))
+    every = 1 if figure.step == "day" else math.ceil(9.5 / pitch)
+    for index in range(0, len(rows), every):
+        start = rows[index][0]
+        label = str(start.day) if figure.step == "day" else short_day(start) if figure.step == "week" else f"{start:%b %y}"
+        parts.append(_text(left + (index + 0.5) * pitch, base + 2.9, label, size=2.0, colour=MUTED, anchor="middle"))
+    return _drawing(figure.alt, base + 4.0, parts)
+
+
+def _ceiling(peak: int) -> int:
+    """The round number at the top of the scale."""
+    if peak <= 1:
+        return 1
+    unit = 10 ** math.floor(math.log10(peak))
+    return int(next(step * unit for step in (1, 1.2, 1.6, 2, 3, 4, 5, 6, 8, 10) if step * unit >= peak))
 
 
 def panels(figure: Figure) -> Markup:

@@ -135,9 +135,11 @@ class Heading:
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One cell; ``raw`` is an audited value, ``text`` is ours, ``lines`` are further audited values under it."""
+    """One cell; ``raw`` is an audited value, ``text`` is ours and ``under`` a second line of it, ``lines`` are
+    further audited values under it."""
 
     text: str = ""
+    under: str = ""
     raw: str | None = None
     is_value: bool = False
     tone: Tone = "plain"
@@ -251,12 +253,14 @@ class Report:
     key_figures: tuple[KeyFigure, ...]
     findings: tuple[Finding, ...]
     completeness: Completeness
+    activity: Chart
     techniques: Chart | None
     techniques_table: Table
     tactics: Chart | None
     rankings: tuple[Table, ...]
     privileged_lead: Phrase
     privileged_kinds: Table
+    privileged_people: Table
     privileged: Table
     denied: Table
     custody: tuple[Fact, ...]

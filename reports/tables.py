@@ -11,15 +11,17 @@ from collections.abc import Iterable, Mapping
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
+from kubedossier.analytics.vocabulary import user_kind
 from kubedossier.reports.model import Cell, Heading, Table, Tone
 from kubedossier.reports.numbers import change, count, moment, percent
 
 if TYPE_CHECKING:
     import polars as pl
 
-IDENTITIES_SHOWN = 15
-ACTIONS_SHOWN = 60
-DENIED_SHOWN = 25
+IDENTITIES_SHOWN = 12
+ACTIONS_SHOWN = 30
+ACTORS_SHOWN = 15
+DENIED_SHOWN = 15
 RANKED_SHOWN = 12
 TECHNIQUES_SHOWN = 20
 _UNUSUAL_GROWTH = 1.0
@@ -36,7 +38,9 @@ def number(amount: int) -> Cell:
     return Cell(text=count(amount))
 
 
-def _grown(row: Row) -> Cell:
+def _grown(row: Row, known: bool) -> Cell:
+    if not known:
+        return Cell(text="\u2013")
     was, now = int(row["previous_events"]), int(row["events"])
     ratio = row["change"]
     unusual = ratio is not None and ratio >= _UNUSUAL_GROWTH and now >= 20
@@ -44,7 +48,7 @@ def _grown(row: Row) -> Cell:
 
 
 def identities(
-    frame: pl.DataFrame, trends: Mapping[str | None, tuple[int, ...]], *, events: int, before: str, mark: str
+    frame: pl.DataFrame, trends: Mapping[str | None, tuple[int, ...]], *, events: int, before: str, known: bool, mark: str
 ) -> Table:
     """The most active identities with share, change and, where known, their daily trend."""
     rows = frame.head(IDENTITIES_SHOWN).rows(named=True)
@@ -58,7 +62,7 @@ def identities(
             Cell(text=row["user_kind"] or "unknown"),
             number(row["events"]),
             Cell(text=percent(row["share"])),
-            _grown(row),
+            _grown(row, known),
         ]
         cells.append((*line, Cell(trend=trends.get(row["user"], ()))))
     rest = events - sum(row["events"] for row in rows)
@@ -76,7 +80,7 @@ def identities(
 
 
 def ranking(
-    frame: pl.DataFrame, column: str, title: str, head: str, extra: Mapping[str, str], *, events: int, before: str, mark: str
+    frame: pl.DataFrame, column: str, title: str, head: str, extra: Mapping[str, str], *, events: int, before: str, known: bool, mark: str
 ) -> Table:
     """Clusters or providers with bar, share, change and further counts."""
     rows = frame.head(RANKED_SHOWN).rows(named=True)
@@ -90,7 +94,7 @@ def ranking(
             Cell(bar=float(row["share"] or 0.0)),
             number(row["events"]),
             Cell(text=percent(row["share"])),
-            _grown(row),
+            _grown(row, known),
             *(number(row[key]) if _is_count(frame, key) else value(row[key]) for key, _ in side),
         )
         for row in rows
@@ -136,7 +140,7 @@ def techniques(frame: pl.DataFrame, known: Mapping[str, Any], *, mark: str) -> T
     )
 
 
-def kinds(frame: pl.DataFrame, *, before: Mapping[str, int], before_title: str, mark: str) -> Table:
+def kinds(frame: pl.DataFrame, *, was: Mapping[str, int], before: str, known: bool, mark: str) -> Table:
     """Privileged actions by kind."""
     counted = Counter(frame["kind"].to_list())
     users: dict[str, set[str | None]] = {}
@@ -146,7 +150,7 @@ def kinds(frame: pl.DataFrame, *, before: Mapping[str, int], before_title: str, 
         (
             Cell(text=kind),
             number(amount),
-            Cell(text=change(None, was=before.get(kind, 0), now=amount)),
+            Cell(text=change(None, was=was.get(kind, 0), now=amount) if known else "\u2013"),
             number(len(users[kind])),
         )
         for kind, amount in sorted(counted.items(), key=lambda item: (-item[1], item[0]))
@@ -156,7 +160,7 @@ def kinds(frame: pl.DataFrame, *, before: Mapping[str, int], before_title: str, 
         id="privileged-kinds",
         title="By kind",
         headings=_headings(
-            ("Kind", "Actions", f"vs. {before_title}", "Identities"),
+            ("Kind", "Actions", f"vs. {before}", "Identities"),
             ("text", "number", "number", "number"),
             (40, 20, 20, 20),
         ),
@@ -169,23 +173,67 @@ def kinds(frame: pl.DataFrame, *, before: Mapping[str, int], before_title: str, 
     )
 
 
+def actors(frame: pl.DataFrame, *, mark: str) -> Table:
+    """Who took privileged actions, how often and of which kind; people first, then most first."""
+    found: dict[tuple[str | None, str], list[datetime]] = {}
+    for user, kind, time in frame.select("user", "kind", "time").iter_rows():
+        found.setdefault((user, kind), []).append(time)
+    ranked = sorted(
+        found.items(), key=lambda item: (not _is_person(item[0][0]), -len(item[1]), item[0][0] or "", item[0][1])
+    )
+    rows = tuple(
+        (
+            value(user),
+            Cell(text=user_kind(user) or "unknown"),
+            Cell(text=kind),
+            number(len(times)),
+            Cell(text=_minute(min(times))),
+            Cell(text=_minute(max(times))),
+        )
+        for (user, kind), times in ranked[:ACTORS_SHOWN]
+    )
+    return Table(
+        id="privileged-actors",
+        title="By identity",
+        headings=_headings(
+            ("Identity", "Identity is", "Kind", "Actions", "First (UTC)", "Last (UTC)"),
+            ("value", "text", "text", "number", "time", "time"),
+            (33, 14, 17, 10, 13, 13),
+        ),
+        rows=rows,
+        total=len(ranked),
+        note="People first, then most first.",
+        empty="No privileged action in this period.",
+        mark=mark,
+        sums=(Cell(text="All"), Cell(), Cell(), number(frame.height), Cell(), Cell()),
+    )
+
+
 def actions(frame: pl.DataFrame, *, mark: str) -> Table:
-    """Single privileged actions in the order of time: when, what kind, who from where, and on what."""
-    rows = tuple(_action(row) for row in frame.head(ACTIONS_SHOWN).rows(named=True))
+    """Single privileged actions, of people first, then in the order of time: when, what, who from where, on what."""
+    ordered = sorted(frame.rows(named=True), key=lambda row: not _is_person(row["user"]))
     return Table(
         id="privileged-actions",
         title="Single actions",
         headings=_headings(
-            ("Time (UTC)", "Kind", "Identity and source", "Action and object", "Decision"),
+            ("Time (UTC)", "Kind", "Identity and source", "Action and object", "Outcome"),
             ("time", "text", "value", "value", "text"),
-            (14, 14, 29, 32, 11),
+            (11, 15, 29, 35, 10),
         ),
-        rows=rows,
+        rows=tuple(_action(row) for row in ordered[:ACTIONS_SHOWN]),
         total=frame.height,
-        note="In the order of time.",
+        note="Of people first, then of all others, each in the order of time.",
         empty="No privileged action in this period.",
         mark=mark,
     )
+
+
+def _is_person(user: str | None) -> bool:
+    return user_kind(user) == "human"
+
+
+def _minute(moment: datetime) -> str:
+    return f"{moment.day} {moment:%b %H:%M}"
 
 
 def denied(frame: pl.DataFrame, *, mark: str) -> Table:
@@ -195,8 +243,8 @@ def denied(frame: pl.DataFrame, *, mark: str) -> Table:
             value(row["user"]),
             value(f"{row['action'] or ''} {_object(row)}".strip() or None, row["cluster"] or ""),
             number(row["events"]),
-            Cell(text=f"{row['first_time'].day} {row['first_time']:%b %H:%M}"),
-            Cell(text=f"{row['last_time'].day} {row['last_time']:%b %H:%M}"),
+            Cell(text=_minute(row["first_time"])),
+            Cell(text=_minute(row["last_time"])),
         )
         for row in frame.head(DENIED_SHOWN).rows(named=True)
     )
@@ -207,7 +255,7 @@ def denied(frame: pl.DataFrame, *, mark: str) -> Table:
         headings=_headings(
             ("Identity", "Action, object and cluster", "Requests", "First (UTC)", "Last (UTC)"),
             ("value", "value", "number", "time", "time"),
-            (30, 34, 12, 12, 12),
+            (30, 32, 12, 13, 13),
         ),
         rows=rows,
         total=frame.height,
@@ -229,7 +277,7 @@ def _action(row: Row) -> tuple[Cell, ...]:
     status = row.get("status_code")
     decision = row.get("decision") or ""
     return (
-        Cell(text=f"{when.day} {when:%b} {when:%H:%M:%S}"),
+        Cell(text=f"{when.day} {when:%b}", under=f"{when:%H:%M:%S}"),
         Cell(text=row.get("kind") or row.get("action") or ""),
         value(user, acted_as, ", ".join(row.get("source_ips") or [])),
         value(f"{row.get('action') or ''} {_object(row)}".strip() or None, row.get("cluster") or ""),

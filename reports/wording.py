@@ -26,6 +26,7 @@ CALENDAR = (
     "Shade is the number of events. A cell with 0 was looked at and held nothing; a dash was not collected; "
     "an exclamation mark may have lost events in the Console."
 )
+COLUMNS = "All events; the red part of a column is denied requests. Weekends are shaded."
 PANELS = (
     "Each panel has its own scale; its highest day is marked, in red where it is at least twice the median of the days "
     "with events. Weekends are shaded."
@@ -88,7 +89,7 @@ def coverage_words(seen: Observed) -> str:
         )
         if state in states
     ]
-    return f"of {counted(total, 'day')}: {', '.join(parts)}"
+    return f"{counted(total, 'day')}: {', '.join(parts)}"
 
 
 def source_words(runs: pl.DataFrame, consoles: list[str]) -> Phrase:
