@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import heapq
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
@@ -75,6 +75,8 @@ class Pull:
 
     Attributes:
         outcome: what was done so far; complete when ``run`` has ended.
+        committing: whether a commit is being written, which is no moment to interrupt.
+        after_commit: called after each commit; may raise KeyboardInterrupt for one that came too early.
     """
 
     def __init__(
@@ -107,8 +109,9 @@ class Pull:
         self._untimed_gap: list[Gap] = []
         self._last_commit = monotonic()
         self.committing = False
+        self.after_commit: Callable[[], None] = lambda: None
 
-    def run(self) -> Iterator[Progress]:
+    def run(self) -> Generator[Progress, None, None]:
         """Do it; yields what happens.
 
         Close the iterator when leaving early (``contextlib.closing``): then what arrived is committed, too.
@@ -265,6 +268,7 @@ class Pull:
         self._staged, self._staged_rows, self._staged_bytes = [], 0, 0
         self._last_commit = self._monotonic()
         self.committing = False
+        self.after_commit()
         return Committed(receipt)
 
     def _source_facts(self) -> dict[str, Any]:

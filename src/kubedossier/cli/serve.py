@@ -1,0 +1,102 @@
+"""``kubedossier serve``: serves the archive through the Console's API."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from kubedossier.analytics.errors import UsageError
+from kubedossier.cli import Settings, example
+from kubedossier.cli.diagnostics import say, warn
+from kubedossier.cli.output import write_line
+
+if TYPE_CHECKING:
+    from kubedossier.analytics.serve.auth import Account
+    from kubedossier.analytics.serve.certificates import ServerTls
+
+_FILE = click.Path(path_type=Path, dir_okay=False, exists=True)
+
+
+@click.command(
+    epilog=example(
+        """
+kubedossier serve
+KUBEDOSSIER_SERVE_USERNAME=reader KUBEDOSSIER_SERVE_PASSWORD=... kubedossier serve
+kubedossier serve --host 0.0.0.0 --tls-cert server.pem --tls-key key.pem
+curl --cacert CA.pem 'https://127.0.0.1:8083/api/v1/audits/kubernetes?limit=5'
+"""
+    )
+)
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", type=click.IntRange(0, 65535), default=8083, show_default=True, help="0 takes a free one.")
+@click.option("--tls-cert", type=_FILE, help="PEM certificate with its chain.  [default: one of its own]")
+@click.option("--tls-key", type=_FILE, help="PEM key of that certificate, without a password.")
+@click.option("--plain-http", is_flag=True, help="No TLS; on loopback only.")
+@click.pass_obj
+def command(
+    settings: Settings, host: str, port: int, tls_cert: Path | None, tls_key: Path | None, plain_http: bool
+) -> None:
+    """Serve the archive through the Console's API.
+
+    Every client of the Console's GET /api/v33.01/audits/kubernetes can ask the archive instead: all nine
+    parameters, Basic and Bearer logins, and /download for CSV. Nothing can be changed through it.
+
+    The login comes from KUBEDOSSIER_SERVE_USERNAME and KUBEDOSSIER_SERVE_PASSWORD. Without one, everybody on
+    this machine may read, and it listens on loopback only. The base URL goes to stdout. Ctrl-C ends it.
+    """
+    from kubedossier.analytics.ingest.console_address import is_loopback
+    from kubedossier.analytics.serve.app import build_app
+    from kubedossier.analytics.serve.auth import Access
+    from kubedossier.analytics.serve.pages import Pages
+    from kubedossier.analytics.serve.running import serve_forever
+
+    accounts = _accounts()
+    if not is_loopback(host):
+        if not accounts:
+            raise UsageError(
+                f"Without a login it does not listen on {host}, where others could read",
+                hint="Set KUBEDOSSIER_SERVE_USERNAME and KUBEDOSSIER_SERVE_PASSWORD.",
+            )
+        if plain_http:
+            raise UsageError(f"Plain http is for loopback only, not for {host}", hint="Leave --plain-http out.")
+    pages = Pages(settings.archive_path())
+    tls = None if plain_http else _tls(tls_cert, tls_key, host)
+    if not accounts:
+        warn("No login is set: everybody on this machine may read")
+    if tls and tls.ca:
+        say(f"Clients trust it by its own authority: --ca-bundle {tls.ca}")
+    app = build_app(pages, Access(accounts))
+    try:
+        # SIGTERM, as a service manager sends it, ends the server as Ctrl-C does.
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        serve_forever(app, tls=tls, host=host, port=port, on_ready=write_line)
+    except KeyboardInterrupt:
+        say("Stopped.")
+
+
+def _accounts() -> tuple[Account, ...]:
+    from kubedossier.analytics.serve.auth import Account
+
+    username = os.environ.get("KUBEDOSSIER_SERVE_USERNAME", "")
+    password = os.environ.get("KUBEDOSSIER_SERVE_PASSWORD", "")
+    if bool(username) != bool(password) or ":" in username:
+        raise UsageError(
+            "The login to serve with is only half there, or its name holds a colon",
+            hint="Set both KUBEDOSSIER_SERVE_USERNAME and KUBEDOSSIER_SERVE_PASSWORD.",
+        )
+    return (Account(username, password),) if username else ()
+
+
+def _tls(cert: Path | None, key: Path | None, host: str) -> ServerTls:
+    from kubedossier.analytics.serve.certificates import LOCAL_NAMES, ServerTls, own_certificate, state_folder
+
+    if (cert is None) != (key is None):
+        raise UsageError("--tls-cert and --tls-key belong together")
+    if cert is not None and key is not None:
+        return ServerTls(cert, key)
+    names = LOCAL_NAMES if host in (*LOCAL_NAMES, "0.0.0.0", "::") else (*LOCAL_NAMES, host)  # noqa: S104
+    return own_certificate(state_folder(), names=names)

@@ -1,0 +1,275 @@
+"""``kubedossier snapshot``: pulls events from the Console into the archive."""
+
+from __future__ import annotations
+
+import re
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from kubedossier.analytics.errors import IncompleteError, UsageError
+from kubedossier.cli import Settings, example
+from kubedossier.cli.consoles import named_console, open_console
+from kubedossier.cli.diagnostics import detail, progress, say, warn
+from kubedossier.cli.output import visible, write_line
+
+if TYPE_CHECKING:
+    from kubedossier.analytics.config import ConsoleConfig
+    from kubedossier.analytics.ingest.console import Console
+    from kubedossier.analytics.ingest.console_plan import Wanted
+    from kubedossier.analytics.ingest.console_progress import Outcome, Progress
+    from kubedossier.analytics.ingest.console_survey import Survey
+    from kubedossier.analytics.ingest.console_window import Window
+    from kubedossier.analytics.ingest.pull import Pull
+
+_FILE = click.Path(path_type=Path, dir_okay=False)
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_REASONS = {
+    "dropped": "may have been dropped by the Console",
+    "unwindowed": "events without a time could not be fetched",
+    "unstable": "changed while it was read",
+    "interrupted": "not read: interrupted",
+    "failed": "not read: the Console failed",
+}
+
+
+@click.command(
+    epilog=example(
+        """
+export KUBEDOSSIER_USERNAME=auditor KUBEDOSSIER_PASSWORD_FILE=~/.console-password
+kubedossier snapshot --console https://console.example:8083
+kubedossier snapshot --console https://console.example:8083 --ca-bundle corp-ca.pem
+kubedossier snapshot --console prod --from 2026-10-01 --to 2026-11-01
+kubedossier snapshot --console prod --user jane --technique execIntoContainer
+"""
+    )
+)
+@click.option(
+    "--console",
+    "console_option",
+    metavar="URL",
+    envvar="KUBEDOSSIER_CONSOLE",
+    help="Base URL of the Console, or the name of a [console.NAME] in the configuration.",
+)
+@click.option("--from", "start", metavar="TIME", help="First moment, UTC.  [default: where the last run ended]")
+@click.option("--to", "end", metavar="TIME", help="First moment that no longer counts.  [default: now]")
+@click.option("--overlap", metavar="DURATION", help="Go back so far, for late events.  [default: 24h]")
+@click.option("--all", "everything", is_flag=True, help="Read all that the Console has, from its first event on.")
+@click.option("--user", "users", multiple=True, help="Only this user's events; repeatable.")
+@click.option("--technique", "techniques", multiple=True, help="Only events with this technique; repeatable.")
+@click.option("--cluster", "clusters", multiple=True, help="Only this cluster's events; repeatable.")
+@click.option("--project", help="Tenant project to name on every call.")
+@click.option("--api-version", metavar="VERSION", help="v33.01, or v1 for the newest.  [default: v33.01]")
+@click.option("--page-size", type=click.IntRange(1, 250), help="Events to ask for at once.  [default: 50]")
+@click.option("--connections", type=click.IntRange(1, 16), help="Requests under way at once.  [default: 4]")
+@click.option(
+    "--auth",
+    type=click.Choice(["bearer", "basic"]),
+    default="bearer",
+    help="How to use name and password: get a token, or send them with each call.  [default: bearer]",
+)
+@click.option("--ca-bundle", type=_FILE, help="PEM file of the authorities to trust, and no others.")
+@click.option("--client-cert", type=_FILE, help="PEM file with a client certificate and its key.")
+@click.option("--insecure", is_flag=True, help="Take any certificate. It is recorded in the ledger.")
+@click.option(
+    "--give-up-after",
+    type=click.IntRange(1, 86400),
+    default=600,
+    metavar="SECONDS",
+    help="Try one request so long before failing.  [default: 600]",
+)
+@click.option("--dry-run", is_flag=True, help="Log in and say what would be read; write nothing.")
+@click.option("--wait", is_flag=True, help="Wait for another writer instead of failing.")
+@click.pass_obj
+def command(settings: Settings, /, console_option: str | None, dry_run: bool, wait: bool, **given: Any) -> None:
+    """Pull events from the Console into the archive.
+
+    Without --from it goes on where the last run ended, less an overlap for events that arrive late; the first
+    run reads everything. What was archived before is counted and not stored again.
+
+    The login comes from the environment: KUBEDOSSIER_USERNAME with KUBEDOSSIER_PASSWORD or
+    KUBEDOSSIER_PASSWORD_FILE, or a ready KUBEDOSSIER_TOKEN. It needs the permission monitorAccessKubernetes.
+
+    A run limited to users, techniques or clusters says nothing about completeness. Interrupted runs keep what
+    arrived; the next run goes on there. The exit code is 4 where a gap or an unreadable record remains.
+    """
+    from kubedossier.analytics.ingest.console_survey import survey
+
+    named = named_console(settings, console_option)
+    wanted = _wanted(named, given)
+    with open_console(named, given) as console:
+        found = survey(console)
+        detail(f"{console.address.base} is a Console {found.version or 'of unknown version'}")
+        if dry_run:
+            _forecast(settings.archive_path(), console, wanted, found)
+        else:
+            _pull(settings.archive_path(), console, wanted, found, wait=wait)
+
+
+def _pull(archive: Path, console: Console, wanted: Wanted, found: Survey, *, wait: bool) -> None:
+    from kubedossier.analytics.ingest.intake import Intake
+    from kubedossier.analytics.ingest.pull import Pull
+
+    with Intake(archive, kind="snapshot", wait=wait) as intake:
+        pull = Pull(console, intake, wanted, found)
+        try:
+            with _interrupts(pull), progress("Reading") as bar, closing(pull.run()) as steps:
+                _follow(steps, bar)
+        finally:
+            _tell(console.address.name, pull.outcome)
+        if intake.unwitnessed:
+            warn(f"The archive's head could not be witnessed: {intake.unwitnessed}")
+    _judge(pull.outcome)
+
+
+def _follow(steps: Iterator[Progress], bar: Any) -> None:
+    """Show what a run tells."""
+    from kubedossier.analytics.ingest import console_progress as told
+
+    rows, expected = 0, None
+    for step in steps:
+        if isinstance(step, told.Started):
+            expected = step.expected
+            resumed = " (going on where the last run ended)" if step.resumed else ""
+            events = "events" if expected is None else f"{expected:,} events"
+            say(f"Reading {events} {_shown(step.window)}{resumed}")
+        elif isinstance(step, told.PageRead):
+            rows += step.rows
+        elif isinstance(step, told.Waiting):
+            detail(f"Waiting {step.wait_s:.1f} s after try {step.tries}: {step.reason}")
+        elif isinstance(step, told.WindowRead):
+            if not step.stable:
+                warn(f"Events {_shown(step.window)} changed while they were read; recorded as a gap")
+        else:
+            detail(f"Committed {step.receipt.new:,} new events as entry {step.receipt.seq}")
+        bar.show(f"{rows:,}", rows if expected is None else min(rows, expected), expected)
+
+
+def _tell(name: str, outcome: Outcome) -> None:
+    """Print what a run did: one line of counts, then the ranges."""
+    write_line(
+        f"{visible(name)}: {outcome.received:,} received, {outcome.new:,} new, {outcome.duplicate:,} duplicate, "
+        f"{outcome.rejected:,} rejected"
+    )
+    if outcome.filtered:
+        write_line("  filtered: nothing is claimed about completeness")
+    for window in outcome.collected:
+        write_line(f"  collected  {_shown(window)}")
+    for gap in outcome.gaps:
+        write_line(f"  gap        {_shown(gap.window)}: {_REASONS[gap.reason]}")
+
+
+def _judge(outcome: Outcome) -> None:
+    if outcome.complete:
+        return
+    parts = []
+    if outcome.gaps:
+        parts.append(f"{len(outcome.gaps)} gap{'s' * (len(outcome.gaps) > 1)}")
+    if outcome.rejected:
+        listed = ", ".join(f"{count:,} {reason}" for reason, count in sorted(outcome.reasons.items()))
+        parts.append(f"{outcome.rejected:,} unreadable records ({listed})")
+    raise IncompleteError(
+        f"Incomplete: {' and '.join(parts)}; everything that arrived is archived",
+        hint="'kubedossier status' shows gaps, 'kubedossier rejects' what could not be read.",
+    )
+
+
+def _forecast(archive: Path, console: Console, wanted: Wanted, found: Survey) -> None:
+    from kubedossier.analytics.ingest.console_plan import plan_range
+    from kubedossier.analytics.ingest.console_survey import count
+    from kubedossier.analytics.ingest.console_window import Window
+    from kubedossier.analytics.store.ledger import Ledger
+
+    name = console.address.name
+    asked, resumed = plan_range(wanted, found, Ledger.read(archive), name, now=datetime.now(UTC))
+    expected = count(console, wanted.filters, asked.start, asked.end)
+    total = "an unknown number of" if found.total is None else f"{found.total:,}"
+    write_line(f"{visible(name)}: version {found.version or 'unknown'}, {total} events")
+    if found.oldest is not None:
+        write_line(f"  oldest event  {_shown(Window(found.oldest, found.oldest)).partition(' to ')[0]} UTC")
+    where = ", going on where the last run ended" if resumed else ""
+    events = "events" if expected is None else f"{expected:,} events"
+    write_line(f"  would read    {events} {_shown(asked)}{where}")
+    say("Nothing was written.")
+
+
+@contextmanager
+def _interrupts(pull: Pull) -> Iterator[None]:
+    """Let Ctrl-C and SIGTERM end a run between commits, never within one."""
+
+    def interrupted(_number: int, _frame: object) -> None:
+        if pull.committing:
+            waiting.append(True)
+        else:
+            raise KeyboardInterrupt
+
+    waiting: list[bool] = []
+    pull.after_commit = lambda: interrupted(0, None) if waiting else None
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {one: signal.signal(one, interrupted) for one in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _wanted(named: ConsoleConfig, given: dict[str, Any]) -> Wanted:
+    from kubedossier.analytics.ingest.console_address import Filters
+    from kubedossier.analytics.ingest.console_plan import Wanted
+
+    start, end = _moment("--from", given["start"]), _moment("--to", given["end"])
+    if start and end and start >= end:
+        raise UsageError("The range is empty: --from is not before --to")
+    if start and given["everything"]:
+        raise UsageError("--all and --from contradict each other")
+    return Wanted(
+        start=start,
+        end=end,
+        overlap=_duration(given["overlap"] or named.overlap or "24h"),
+        filters=Filters(given["users"], given["techniques"], given["clusters"]),
+        everything=given["everything"],
+        page_size=given["page_size"] or named.page_size or 50,
+        connections=given["connections"] or named.connections or 4,
+    )
+
+
+def _moment(option: str, text: str | None) -> datetime | None:
+    if text is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(text.strip())
+    except ValueError:
+        raise UsageError(
+            f"{option}: '{text}' is not a moment", hint="Write 2026-10-01 or 2026-10-01T08:30:00Z."
+        ) from None
+    moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    if not 2014 <= moment.year < 2100:
+        raise UsageError(f"{option}: '{text}' lies outside of 2014 to 2099")
+    return moment
+
+
+def _duration(text: str) -> timedelta:
+    match = re.fullmatch(r"(\d{1,6})([smhd])", text.strip())
+    if match is None:
+        raise UsageError(f"--overlap: '{text}' is not a duration", hint="Write 24h, 90m or 7d.")
+    return timedelta(seconds=int(match[1]) * _SECONDS[match[2]])
+
+
+def _shown(window: Window) -> str:
+    """A range as people read it, to the second."""
+    from kubedossier.analytics.ingest.console_coverage import USABLE
+    from kubedossier.analytics.ingest.times import from_micros
+
+    start, end = (f"{from_micros(one):%Y-%m-%d %H:%M:%S}" for one in (window.start, window.end))
+    if window.start <= USABLE.start:
+        return f"up to {end} UTC"
+    return f"from {start} on" if window.end >= USABLE.end else f"{start} to {end} UTC"
