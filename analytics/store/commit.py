@@ -1,8 +1,9 @@
 """The commit: how bytes become durable, and one entry the head.
 
-Write to ``tmp/`` with O_EXCL and O_NOFOLLOW, fsync that descriptor, rename, fsync the folder; then the ledger line the
-same way, then ``link()`` to its number, which fails where another writer was faster. An fsync error aborts, and
-nothing is retried on that descriptor. Nothing here may report success before the last fsync returned.
+Write to ``tmp/`` with O_EXCL and O_NOFOLLOW, fsync that descriptor; the ledger line the same way, with the folder, so
+that from here on everything a crash may leave behind is named; rename the files to their places, fsync their folders;
+then ``link()`` the line to its number, which fails where another writer was faster, and fsync. An fsync error aborts,
+and nothing is retried on that descriptor. Nothing here may report success before the last fsync returned.
 """
 
 from __future__ import annotations
@@ -12,10 +13,9 @@ import fcntl
 import getpass
 import hashlib
 import os
+import re
 import secrets
 import socket
-import stat
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
@@ -27,48 +27,25 @@ from kubedossier import __version__
 from kubedossier.analytics.errors import BusyError, IntegrityError, KubedossierError, StorageError
 from kubedossier.analytics.schema import FORMAT_VERSION
 from kubedossier.analytics.store import witness
-from kubedossier.analytics.store.ledger import Entry, Ledger, entry_line, entry_path, time_text
+from kubedossier.analytics.store.folders import (
+    FILE_MODE,
+    NOT_EVIDENCE,
+    fsync,
+    fsync_folder,
+    make_folder,
+    make_root,
+    no_place,
+    refuse_links,
+)
+from kubedossier.analytics.store.ledger import TYPES, Entry, Ledger, entry_line, entry_path, time_text
+from kubedossier.analytics.store.unfinished import clean_tmp, staged_name, take_back
 
-_FOLDER_MODE, _FILE_MODE = 0o700, 0o600
+_OURS = frozenset(("ledger", "events", "tmp", ".lock")) | NOT_EVIDENCE
 
 
 def new_id(now: datetime) -> str:
     """An id for an entry: ``YYYYMMDDTHHMMSSZ-<8 hex>``."""
     return f"{now.astimezone(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}"
-
-
-def fsync(descriptor: int) -> None:
-    """Make a file durable; on macOS down to the medium."""
-    if sys.platform == "darwin":
-        fcntl.fcntl(descriptor, fcntl.F_FULLFSYNC)
-    else:
-        os.fsync(descriptor)
-
-
-def fsync_folder(path: Path) -> None:
-    """Make the names in a folder durable."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
-    try:
-        fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def make_folder(path: Path) -> None:
-    """A folder of ours; its parent is made durable when it is new.
-
-    Raises:
-        IntegrityError: something that is no folder, or a symbolic link, stands in its place.
-    """
-    try:
-        path.mkdir(mode=_FOLDER_MODE)
-        fsync_folder(path.parent)
-    except FileExistsError:
-        if not stat.S_ISDIR(path.lstat().st_mode):
-            raise IntegrityError(
-                f"'{path}' should be a folder of the archive and is none (a symbolic link?)",
-                hint="Move it away; an archive holds no links.",
-            ) from None
 
 
 @contextmanager
@@ -106,9 +83,11 @@ class Writer:
         self.root = root
         self.ledger: Ledger
         self.unwitnessed = ""
+        self._moves: list[tuple[str, str]] = []
+        self._failed = False
         with storage_errors(f"Opening the archive '{root}'"):
-            _refuse_foreign_folder(root)
-            root.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
+            if _refuse_foreign_folder(root):
+                make_root(root)
             self._lock = _locked(root, wait)
         try:
             with storage_errors(f"Opening the archive '{root}'"):
@@ -124,12 +103,17 @@ class Writer:
         self.close()
 
     def close(self) -> None:
-        """Give the lock back; staged files that were not committed are removed."""
-        if self._lock >= 0:
-            with suppress(OSError):
-                self._clean_tmp()
-            os.close(self._lock)
-            self._lock = -1
+        """Give the lock back; what was staged or moved and not committed is removed."""
+        if self._lock < 0:
+            return
+        with suppress(OSError, KubedossierError):
+            if self._failed:
+                fsync_folder(self.root / "ledger")
+                take_back(self.root, Ledger.read(self.root))
+            else:
+                clean_tmp(self.root)
+        os.close(self._lock)
+        self._lock = -1
 
     @contextmanager
     def stage(self, name: str) -> Iterator[IO[bytes]]:
@@ -137,7 +121,7 @@ class Writer:
         descriptor = os.open(
             self.root / "tmp" / name,
             os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_WRONLY | os.O_CLOEXEC,
-            _FILE_MODE,
+            FILE_MODE,
         )
         with os.fdopen(descriptor, "wb") as file:
             yield file
@@ -145,23 +129,23 @@ class Writer:
             fsync(file.fileno())
 
     def publish(self, name: str, path: str) -> None:
-        """Move a staged, durable file to its place in the archive (relative, with ``/``)."""
-        folder = self.root
-        for part in path.split("/")[:-1]:
-            folder /= part
-            make_folder(folder)
-        target = self.root / path
-        if os.path.lexists(target):
-            raise IntegrityError(f"'{target}' exists already", hint="Run 'kubedossier verify'.")
-        os.rename(self.root / "tmp" / name, target)  # noqa: PTH104
-        fsync_folder(target.parent)
+        """Give a staged, durable file its place in the archive (relative, with ``/``); the next entry moves it there.
+
+        The entry must list it under ``files.add``.
+        """
+        if os.path.lexists(self.root / path):
+            raise IntegrityError(f"'{self.root / path}' exists already", hint="Run 'kubedossier verify'.")
+        self._moves.append((name, path))
 
     def append(self, kind: str, entry_id: str, body: Mapping[str, Any], *, at: datetime | None = None) -> Entry:
         """Commit one entry: durable, witnessed and the new head when this returns.
 
         Raises:
             BusyError: another writer appended an entry meanwhile.
+            StorageError: an earlier commit of this writer failed, or this one did after its entry was in place.
         """
+        if self._failed:
+            raise StorageError("The archive's storage failed before", hint="Run the command again.")
         seq, prev = self.ledger.head
         entry: Entry = {
             **body,
@@ -176,79 +160,155 @@ class Writer:
             "actor": _actor(),
         }
         line = entry_line(entry)
-        staged = f"entry-{seq + 1:08d}"
-        with self.stage(staged) as file:
-            file.write(line)
-        target = entry_path(self.root, seq + 1)
-        try:
-            os.link(self.root / "tmp" / staged, target, follow_symlinks=False)
-        except FileExistsError:
-            raise BusyError(
-                f"Another writer added ledger entry {seq + 1} meanwhile", hint="Run the command again."
-            ) from None
-        fsync_folder(target.parent)
-        os.unlink(self.root / "tmp" / staged)  # noqa: PTH108
+        self._failed = True  # until it is known that all went well
+        self._commit(seq + 1, staged_name(seq + 1, entry_id), line)
+        self._failed = False
         digest = hashlib.sha256(line).hexdigest()
         self.ledger = Ledger(self.root, (*self.ledger.entries, entry), (*self.ledger.hashes, digest))
-        try:
-            witness.append(self.ledger.archive_id, seq + 1, digest, entry["at"])
-        except (OSError, RuntimeError) as error:
-            self.unwitnessed = str(error)
+        self._witness()
         return entry
 
+    def _commit(self, seq: int, staged: str, line: bytes) -> None:
+        with self.stage(staged) as file:
+            file.write(line)
+        if self._moves:
+            fsync_folder(self.root / "tmp")
+        self._move_files()
+        self._link_entry(seq, staged)
+        with suppress(OSError):
+            os.unlink(self.root / "tmp" / staged)  # noqa: PTH108
+
+    def _move_files(self) -> None:
+        moves, self._moves = self._moves, []
+        folders: dict[Path, None] = {}
+        for name, path in moves:
+            folder = self.root
+            for part in path.split("/")[:-1]:
+                folder /= part
+                if folder not in folders:
+                    make_folder(folder)
+            folders[folder] = None
+            os.rename(self.root / "tmp" / name, self.root / path)  # noqa: PTH104
+        for folder in folders:
+            fsync_folder(folder)
+
+    def _link_entry(self, seq: int, staged: str) -> None:
+        source, target = self.root / "tmp" / staged, entry_path(self.root, seq)
+        try:
+            os.link(source, target, follow_symlinks=False)
+        except FileExistsError:
+            # A network file system may have done what it then denies.
+            if not os.path.samestat(source.lstat(), target.lstat()):
+                raise BusyError(
+                    f"Another writer added ledger entry {seq} meanwhile", hint="Run the command again."
+                ) from None
+        try:
+            fsync_folder(target.parent)
+        except OSError as error:
+            raise StorageError(
+                f"Ledger entry {seq} was written, and the disk failed to make it durable: {error.strerror}",
+                hint="Check the disk, then run it again: what the archive has by then is counted as duplicate.",
+            ) from error
+
+    def _witness(self) -> None:
+        seq, digest = self.ledger.head
+        try:
+            witness.append(self.ledger.archive_id, seq, digest, self.ledger.entries[-1]["at"])
+        except (OSError, RuntimeError) as error:
+            self.unwitnessed = str(error)
+
     def _recover(self) -> None:
+        refuse_links(self.root)
         for name in ("ledger", "events", "tmp"):
             make_folder(self.root / name)
-        self._clean_tmp()
         self.ledger = Ledger.read(self.root)
+        _refuse_loss(self.root, len(self.ledger.entries))
         if self.ledger.entries:
             # A crash may have left the last link or its bytes in memory only: make them durable before trusting them.
-            descriptor = os.open(entry_path(self.root, self.ledger.head[0]), os.O_RDONLY | os.O_CLOEXEC)
+            descriptor = os.open(entry_path(self.root, self.ledger.head[0]), os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
             try:
                 fsync(descriptor)
             finally:
                 os.close(descriptor)
             fsync_folder(self.root / "ledger")
             _refuse_unknown(self.ledger)
-        else:
+            self._recall()
+        take_back(self.root, self.ledger)
+        if not self.ledger.entries:
             now = datetime.now(UTC)
             self.append("genesis", new_id(now), {"archive_id": str(uuid4())}, at=now)
 
-    def _clean_tmp(self) -> None:
-        for left in (self.root / "tmp").iterdir():
-            left.unlink()
+    def _recall(self) -> None:
+        """Refuse an archive that is not the one this machine wrote; witness a head that a crash kept from it."""
+        try:
+            heads = witness.heads(self.ledger.archive_id)
+        except (OSError, RuntimeError) as error:
+            self.unwitnessed = str(error)
+            return
+        hashes = self.ledger.hashes
+        for seq, digest in sorted(heads.items()):
+            if seq > len(hashes) or hashes[seq - 1] != digest:
+                raise IntegrityError(
+                    f"The archive '{self.root}' is not the one this machine wrote: entry {seq} is another, or gone",
+                    hint="Run 'kubedossier verify'. Where a backup was restored on purpose, move the witness file "
+                    f"'{witness.path_of(self.ledger.archive_id)}' away.",
+                )
+        if len(hashes) not in heads:
+            self._witness()
 
 
 def _locked(root: Path, wait: bool) -> int:
-    descriptor = os.open(root / ".lock", os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC, _FILE_MODE)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-    except BlockingIOError:
-        os.close(descriptor)
-        raise BusyError(
-            f"Another writer is at work in '{root}'", hint="Wait until it is done, or add --wait."
-        ) from None
-    return descriptor
+    path = root / ".lock"
+    while True:
+        try:
+            descriptor = os.open(path, os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC, FILE_MODE)
+        except OSError as error:
+            raise no_place(path) if error.errno == errno.ELOOP else error from None
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+            if path.exists() and os.path.samestat(os.fstat(descriptor), path.lstat()):
+                return descriptor
+            os.close(descriptor)  # somebody removed or replaced it meanwhile: what we hold excludes nobody
+        except BlockingIOError:
+            os.close(descriptor)
+            raise BusyError(
+                f"Another writer is at work in '{root}'", hint="Wait until it is done, or add --wait."
+            ) from None
+        except BaseException:
+            os.close(descriptor)
+            raise
 
 
-def _refuse_foreign_folder(root: Path) -> None:
+def _refuse_foreign_folder(root: Path) -> bool:
+    """Whether the archive is still to be made; an error where something else is in its place."""
     if root.is_symlink() and not root.is_dir():
         raise StorageError(f"'{root}' is a broken symbolic link", hint="Name another folder with --archive.")
-    if not root.exists() or entry_path(root, 1).exists():
-        return
+    if not root.exists():
+        return True
     if not root.is_dir():
         raise StorageError(f"'{root}' is a file, not an archive", hint="Name a folder with --archive.")
-    foreign = {one.name for one in root.iterdir()} - {"ledger", "events", "tmp", ".lock"}
+    if entry_path(root, 1).exists():
+        return False
+    foreign = {one.name for one in root.iterdir()} - _OURS
     if foreign:
         raise StorageError(
             f"'{root}' is not an archive, and not empty: it holds '{sorted(foreign)[0]}'",
             hint="Name an archive, or a folder that is empty or does not exist yet, with --archive.",
         )
+    return True
+
+
+def _refuse_loss(root: Path, entries: int) -> None:
+    """Refuse to go on where entries are missing in the middle, or the ledger is gone and its files are not."""
+    numbers = [int(name[:8]) for name in os.listdir(root / "ledger") if re.fullmatch(r"\d{8}\.json", name)]  # noqa: PTH208
+    if max(numbers, default=0) > entries or (not entries and any(one.is_file() for one in root.glob("events/*/*"))):
+        raise IntegrityError(
+            f"Ledger entry {entries + 1} is missing in '{root}', and what came after it is there",
+            hint="Run 'kubedossier verify' for the whole list, then restore the ledger from a backup.",
+        )
 
 
 def _refuse_unknown(ledger: Ledger) -> None:
-    from kubedossier.analytics.store.ledger import TYPES
-
     for entry in ledger.entries:
         if entry["type"] not in TYPES and entry.get("critical", True):
             raise KubedossierError(

@@ -81,10 +81,10 @@ def refuse_links(root: Path) -> None:
     Raises:
         IntegrityError: there is one.
     """
-    for one in os.scandir(root):
-        if one.name not in NOT_EVIDENCE:
-            for path in links(one):
-                raise no_place(path)
+    with os.scandir(root) as inside:
+        found = [path for one in inside if one.name not in NOT_EVIDENCE for path in links(one)]
+    if found:
+        raise no_place(min(found))
 
 
 def links(entry: os.DirEntry[str]) -> Iterator[Path]:

@@ -1,39 +1,72 @@
 """The witness: the head of every archive this machine wrote, kept outside the archives.
 
 A ledger whose tail was cut off looks whole from inside; only a head kept elsewhere shows it. One line an entry,
-``SEQ HASH TIME``, appended and made durable before success is printed. Nothing here is ever rewritten.
+``SEQ HASH TIME ARCHIVE_ID``, appended and made durable before success is printed. Nothing here is ever rewritten; a
+line that a crash cut short is closed by the next one and means nothing.
 """
 
 from __future__ import annotations
 
+import errno
 import os
+import re
 from pathlib import Path
+
+from kubedossier.analytics.store.folders import FILE_MODE, FOLDER_MODE, fsync, fsync_folder
+
+_LINE = re.compile(rb"([1-9]\d{0,8}) ([0-9a-f]{64}) \d{4}-\d\d-\d\dT[\d:.]+Z(?: ([0-9a-f-]{36}))?")
 
 
 def path_of(archive_id: str) -> Path:
-    """The witness file: ``KUBEDOSSIER_WITNESS``, else in the user's state folder."""
+    """The witness file: ``KUBEDOSSIER_WITNESS`` (a file, or a folder with one for each archive), else our state folder.
+
+    Raises:
+        RuntimeError: there is neither, nor a home.
+    """
     if named := os.environ.get("KUBEDOSSIER_WITNESS"):
-        return Path(named)
+        return Path(named) / f"{archive_id}.jsonl" if Path(named).is_dir() else Path(named)
     state = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
     return Path(state) / "kubedossier" / "witness" / f"{archive_id}.jsonl"
 
 
 def append(archive_id: str, seq: int, digest: str, at: str) -> None:
-    """Write down the head of an archive, durably."""
+    """Write down the head of an archive, durably.
+
+    Raises:
+        OSError: it could not be written, or not made durable.
+    """
     path = path_of(archive_id)
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    descriptor = os.open(path, os.O_CREAT | os.O_APPEND | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    _make_folders(path.parent)
+    descriptor = os.open(path, os.O_CREAT | os.O_APPEND | os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC, FILE_MODE)
     try:
-        os.write(descriptor, f"{seq} {digest} {at}\n".encode("ascii"))
-        os.fsync(descriptor)
+        size = os.fstat(descriptor).st_size
+        torn = size > 0 and os.pread(descriptor, 1, size - 1) != b"\n"
+        line = b"\n" * torn + f"{seq} {digest} {at} {archive_id}\n".encode("ascii")
+        if os.write(descriptor, line) != len(line):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+        fsync(descriptor)
     finally:
         os.close(descriptor)
+    if not size:
+        fsync_folder(path.parent)
 
 
 def heads(archive_id: str) -> dict[int, str]:
-    """What was witnessed: hash by entry number; empty where nothing was."""
+    """What was witnessed of an archive: hash by entry number; empty where nothing was.
+
+    Raises:
+        OSError: there is a witness file, and it cannot be read.
+    """
     try:
-        lines = path_of(archive_id).read_text("ascii").splitlines()
-    except (FileNotFoundError, UnicodeDecodeError):
+        data = path_of(archive_id).read_bytes()
+    except (FileNotFoundError, NotADirectoryError, RuntimeError):
         return {}
-    return {int(parts[0]): parts[1] for parts in map(str.split, lines) if len(parts) == 3 and parts[0].isdigit()}
+    lines = [match for line in data.split(b"\n") if (match := _LINE.fullmatch(line.strip(b"\0\r ")))]
+    return {int(one[1]): one[2].decode() for one in lines if one[3] in (None, archive_id.encode())}
+
+
+def _make_folders(path: Path) -> None:
+    missing = [one for one in (path, *path.parents) if not one.exists()]
+    for folder in reversed(missing):
+        folder.mkdir(mode=FOLDER_MODE, exist_ok=True)
+        fsync_folder(folder.parent)
