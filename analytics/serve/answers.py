@@ -95,20 +95,20 @@ def time_text(time: datetime | None) -> str | None:
 
 
 def _csv_row(row: Mapping[str, Any]) -> list[str]:
-    event = rebuilt(row)
-    if row["source_format"] == VERBATIM:
-        event |= {"eventBlob": _own_blob(row["raw"]), "attackTechniques": row["techniques_native"]}
-    user = event.get("user", {})
-    flat = {f"user.{key}": value for key, value in user.items()} | event
+    event = _own_fields(row["raw"]) if row["source_format"] == VERBATIM else None
+    if event is None:
+        event = rebuilt(row)
+    user = event.get("user")
+    flat = event | {f"user.{key}": value for key, value in (user.items() if isinstance(user, dict) else ())}
     return [_cell(flat.get(column)) for column in CSV_COLUMNS]
 
 
-def _own_blob(raw: str) -> str | None:
+def _own_fields(raw: str) -> dict[str, Any] | None:
     try:
-        blob = json.loads(raw).get("eventBlob")
-    except (ValueError, RecursionError, AttributeError):
+        event = json.loads(raw)
+    except (ValueError, RecursionError):  # a number of thousands of digits
         return None
-    return blob if isinstance(blob, str) else None
+    return event if isinstance(event, dict) else None
 
 
 def _cell(value: object) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from starlette.applications import Starlette
@@ -33,13 +33,19 @@ _LOGIN_BYTES = 64 * 1024
 _LOCAL_HOST = re.compile(r"(localhost|127(\.\d{1,3}){3}|\[::1\])(:\d+)?", re.ASCII | re.IGNORECASE)
 
 
-def build_app(pages: Pages, access: Access) -> Starlette:
+def build_app(pages: Pages, access: Access, *, on_error: Callable[[Exception], None] = lambda _: None) -> Starlette:
     """The API over an archive.
 
     Args:
         pages: where events come from.
         access: who may read.
+        on_error: told why a request failed that should not have; called from any thread.
     """
+
+    def failed(_: Request, error: Exception) -> Response:
+        on_error(error)
+        return _error(500, error.message if isinstance(error, KubedossierError) else "the server failed")
+
     api = _Api(pages, access)
     routes = [
         Route("/_ping", api.ping, methods=["GET"]),
@@ -53,8 +59,9 @@ def build_app(pages: Pages, access: Access) -> Starlette:
     handlers: dict[Any, Any] = {
         RefusedError: _refused,
         BadParameterError: _bad_parameter,
-        KubedossierError: _failed,
         HTTPException: _http_error,
+        KubedossierError: failed,
+        Exception: failed,
     }
     return Starlette(routes=routes, exception_handlers=handlers)
 
@@ -148,10 +155,6 @@ def _refused(_: Request, error: RefusedError) -> Response:
 
 def _bad_parameter(_: Request, error: BadParameterError) -> Response:
     return _error(400, error.message)
-
-
-def _failed(_: Request, error: KubedossierError) -> Response:
-    return _error(500, error.message)
 
 
 def _http_error(_: Request, error: HTTPException) -> Response:

@@ -15,11 +15,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from kubedossier.analytics.errors import StorageError, UsageError
+from kubedossier.analytics.errors import StorageError
 
 LOCAL_NAMES = ("localhost", "127.0.0.1", "::1")
 _LIFE = timedelta(days=397)
@@ -59,12 +60,13 @@ def own_certificate(folder: Path, *, names: tuple[str, ...] = LOCAL_NAMES, now: 
         StorageError: the folder cannot be written.
     """
     now = now or datetime.now(UTC)
-    tls = ServerTls(folder / "server.pem", folder / "server-key.pem", folder / "ca.pem")
-    if _still_good(tls, names, now):
+    ca = folder / "ca.pem"
+    tls = ServerTls(folder / "server.pem", folder / "server-key.pem", ca)
+    if _still_good(tls, ca, names, now):
         return tls
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        _write(tls, names, now)
+        _write(tls, ca, names, now)
     except OSError as error:
         raise StorageError(
             f"Cannot keep a certificate in '{folder}': {error.strerror}", hint="Give --tls-cert and --tls-key."
@@ -72,14 +74,14 @@ def own_certificate(folder: Path, *, names: tuple[str, ...] = LOCAL_NAMES, now: 
     return tls
 
 
-def _still_good(tls: ServerTls, names: tuple[str, ...], now: datetime) -> bool:
+def _still_good(tls: ServerTls, ca: Path, names: tuple[str, ...], now: datetime) -> bool:
     try:
         leaf = x509.load_pem_x509_certificate(tls.cert.read_bytes())
         key = serialization.load_pem_private_key(tls.key.read_bytes(), None)
-        authority = x509.load_pem_x509_certificate(_existing(tls.ca).read_bytes())
+        authority = x509.load_pem_x509_certificate(ca.read_bytes())
         leaf.verify_directly_issued_by(authority)
-    except (OSError, ValueError, TypeError, KeyError, Exception):  # noqa: BLE001 - whatever is wrong: make a new one
-        return False
+    except (OSError, ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
+        return False  # whatever is wrong with it: a new one is made
     held = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     return (
         leaf.public_key() == key.public_key()
@@ -88,13 +90,7 @@ def _still_good(tls: ServerTls, names: tuple[str, ...], now: datetime) -> bool:
     )
 
 
-def _existing(path: Path | None) -> Path:
-    if path is None:
-        raise UsageError("No authority")
-    return path
-
-
-def _write(tls: ServerTls, names: tuple[str, ...], now: datetime) -> None:
+def _write(tls: ServerTls, ca: Path, names: tuple[str, ...], now: datetime) -> None:
     authority_key = ec.generate_private_key(ec.SECP256R1())
     leaf_key = ec.generate_private_key(ec.SECP256R1())
     authority_name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "kubedossier private authority")])
@@ -117,7 +113,7 @@ def _write(tls: ServerTls, names: tuple[str, ...], now: datetime) -> None:
     key = leaf_key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     _replace(tls.key, key, 0o600)
     _replace(tls.cert, leaf.public_bytes(pem), 0o644)
-    _replace(_existing(tls.ca), authority.public_bytes(pem), 0o644)
+    _replace(ca, authority.public_bytes(pem), 0o644)
 
 
 def _builder(

@@ -19,12 +19,12 @@ import pyarrow as pa
 
 from kubedossier.analytics.serve.parameters import SORT_KEYS, Asked
 
-_COLUMNS = (
-    'time, verb, "user", uid, groups, "authorization", message, source_ips, resources, request_uri, techniques, '
-    "cluster, account, provider, collections, source_format, raw, event_id"
-)
 # What an event answers under attackTechniques: the Console's own records answer as they came.
 _TECHNIQUES = "case when source_format = 'console-json' then techniques_native else techniques end"
+_COLUMNS = (
+    'time, verb, "user", uid, groups, "authorization", message, source_ips, resources, request_uri, '
+    f"{_TECHNIQUES} as techniques, cluster, account, provider, collections, source_format, raw, event_id"
+)
 _FIRST_ROWS = 1000
 _KEPT_ORDERS = 4
 _DOWNLOAD_ROWS = 2000
@@ -77,12 +77,19 @@ class Pages:
         return ServedPage(_rows(source, keys.slice(asked.offset, asked.page_size)), total)
 
     def all(self, asked: Asked) -> Iterator[dict[str, Any]]:
-        """Every event a request asks for; its limit counts as it stands, without the pages' cap."""
+        """Every event a request asks for; its limit counts as it stands, without the pages' cap.
+
+        Raises:
+            StorageError: the archive cannot be read; at once, before the first event is taken.
+        """
         source = self._current()
         keys, total = self._keys(source, asked, None)
         end = total if not asked.limit else min(total, asked.offset + asked.limit)
-        for offset in range(asked.offset, end, _DOWNLOAD_ROWS):
-            yield from _rows(source, keys.slice(offset, min(_DOWNLOAD_ROWS, end - offset)))
+        return (
+            row
+            for offset in range(asked.offset, end, _DOWNLOAD_ROWS)
+            for row in _rows(source, keys.slice(offset, min(_DOWNLOAD_ROWS, end - offset)))
+        )
 
     def _keys(self, source: Source, asked: Asked, reach: int | None) -> tuple[pa.Table, int]:
         """Time and id of the matching events in order, at least the first ``reach``; and how many match."""

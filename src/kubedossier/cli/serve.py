@@ -69,7 +69,7 @@ def command(
         warn("No login is set: everybody on this machine may read")
     if tls and tls.ca:
         say(f"Clients trust it by its own authority: --ca-bundle {tls.ca}")
-    app = build_app(pages, Access(accounts))
+    app = build_app(pages, Access(accounts), on_error=lambda error: warn(f"A request failed: {error}"))
     try:
         # SIGTERM, as a service manager sends it, ends the server as Ctrl-C does.
         signal.signal(signal.SIGTERM, signal.default_int_handler)
