@@ -9,11 +9,9 @@ and nothing is retried on that descriptor. Nothing here may report success befor
 from __future__ import annotations
 
 import errno
-import fcntl
 import getpass
 import hashlib
 import os
-import re
 import secrets
 import socket
 from collections.abc import Iterator, Mapping
@@ -29,18 +27,15 @@ from kubedossier.analytics.schema import FORMAT_VERSION
 from kubedossier.analytics.store import witness
 from kubedossier.analytics.store.folders import (
     FILE_MODE,
-    NOT_EVIDENCE,
     fsync,
     fsync_folder,
     make_folder,
     make_root,
-    no_place,
     refuse_links,
 )
-from kubedossier.analytics.store.ledger import TYPES, Entry, Ledger, entry_line, entry_path, time_text
+from kubedossier.analytics.store.ledger import Entry, Ledger, entry_line, entry_path, time_text
+from kubedossier.analytics.store.opening import lock, refuse_loss, refuse_unknown, to_be_made
 from kubedossier.analytics.store.unfinished import clean_tmp, staged_name, take_back
-
-_OURS = frozenset(("ledger", "events", "tmp", ".lock")) | NOT_EVIDENCE
 
 
 def new_id(now: datetime) -> str:
@@ -86,9 +81,9 @@ class Writer:
         self._moves: list[tuple[str, str]] = []
         self._failed = False
         with storage_errors(f"Opening the archive '{root}'"):
-            if _refuse_foreign_folder(root):
+            if to_be_made(root):
                 make_root(root)
-            self._lock = _locked(root, wait)
+            self._lock = lock(root, wait)
         try:
             with storage_errors(f"Opening the archive '{root}'"):
                 self._recover()
@@ -222,7 +217,7 @@ class Writer:
         for name in ("ledger", "events", "tmp"):
             make_folder(self.root / name)
         self.ledger = Ledger.read(self.root)
-        _refuse_loss(self.root, len(self.ledger.entries))
+        refuse_loss(self.root, len(self.ledger.entries))
         if self.ledger.entries:
             # A crash may have left the last link or its bytes in memory only: make them durable before trusting them.
             descriptor = os.open(entry_path(self.root, self.ledger.head[0]), os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
@@ -231,7 +226,7 @@ class Writer:
             finally:
                 os.close(descriptor)
             fsync_folder(self.root / "ledger")
-            _refuse_unknown(self.ledger)
+            refuse_unknown(self.ledger)
             self._recall()
         take_back(self.root, self.ledger)
         if not self.ledger.entries:
@@ -255,66 +250,6 @@ class Writer:
                 )
         if len(hashes) not in heads:
             self._witness()
-
-
-def _locked(root: Path, wait: bool) -> int:
-    path = root / ".lock"
-    while True:
-        try:
-            descriptor = os.open(path, os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC, FILE_MODE)
-        except OSError as error:
-            raise no_place(path) if error.errno == errno.ELOOP else error from None
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-            if path.exists() and os.path.samestat(os.fstat(descriptor), path.lstat()):
-                return descriptor
-            os.close(descriptor)  # somebody removed or replaced it meanwhile: what we hold excludes nobody
-        except BlockingIOError:
-            os.close(descriptor)
-            raise BusyError(
-                f"Another writer is at work in '{root}'", hint="Wait until it is done, or add --wait."
-            ) from None
-        except BaseException:
-            os.close(descriptor)
-            raise
-
-
-def _refuse_foreign_folder(root: Path) -> bool:
-    """Whether the archive is still to be made; an error where something else is in its place."""
-    if root.is_symlink() and not root.is_dir():
-        raise StorageError(f"'{root}' is a broken symbolic link", hint="Name another folder with --archive.")
-    if not root.exists():
-        return True
-    if not root.is_dir():
-        raise StorageError(f"'{root}' is a file, not an archive", hint="Name a folder with --archive.")
-    if entry_path(root, 1).exists():
-        return False
-    foreign = {one.name for one in root.iterdir()} - _OURS
-    if foreign:
-        raise StorageError(
-            f"'{root}' is not an archive, and not empty: it holds '{sorted(foreign)[0]}'",
-            hint="Name an archive, or a folder that is empty or does not exist yet, with --archive.",
-        )
-    return True
-
-
-def _refuse_loss(root: Path, entries: int) -> None:
-    """Refuse to go on where entries are missing in the middle, or the ledger is gone and its files are not."""
-    numbers = [int(name[:8]) for name in os.listdir(root / "ledger") if re.fullmatch(r"\d{8}\.json", name)]  # noqa: PTH208
-    if max(numbers, default=0) > entries or (not entries and any(one.is_file() for one in root.glob("events/*/*"))):
-        raise IntegrityError(
-            f"Ledger entry {entries + 1} is missing in '{root}', and what came after it is there",
-            hint="Run 'kubedossier verify' for the whole list, then restore the ledger from a backup.",
-        )
-
-
-def _refuse_unknown(ledger: Ledger) -> None:
-    for entry in ledger.entries:
-        if entry["type"] not in TYPES and entry.get("critical", True):
-            raise KubedossierError(
-                f"Ledger entry {entry['seq']} is of the type {entry['type']!r}, which this version does not know",
-                hint="A newer kubedossier wrote it: install that version to write to this archive.",
-            )
 
 
 def _actor() -> str:

@@ -4,7 +4,8 @@ The steps, each with one reason to fail:
 (1) the ledger's files are numbered without a gap, and nothing else lies beside them;
 (2) each entry is one line of JSON that holds its own number and the hash of the file before;
 (3) the head is the one that was witnessed on this machine, and the one the user names;
-(4) every live file is there, a plain file, of the recorded size; nothing else lies in the archive's folders;
+(4) every live file is there, a plain file, of the recorded size; nothing else lies in the folders, except what a commit
+    under way, or one that was cut short, put there: the next writer settles that;
 (5) every live file has the recorded SHA-256 (default and deep);
 (6) the events in the files are those the ledger counted, and their columns are what their raw text says (deep).
 
@@ -27,6 +28,7 @@ from kubedossier.analytics.errors import StorageError
 from kubedossier.analytics.schema import FileRef
 from kubedossier.analytics.store import witness
 from kubedossier.analytics.store.ledger import NO_HASH, Ledger, entry_path
+from kubedossier.analytics.store.unfinished import unfinished
 
 Level = Literal["quick", "default", "deep"]
 _ENTRY_NAME = re.compile(r"\d{8}\.json")
@@ -92,9 +94,9 @@ def verify(
     if not entry_path(root, 1).exists() and not (root / "ledger").is_dir():
         raise StorageError(f"There is no archive at '{root}'", hint="Name it with --archive.")
     findings = list(_numbering(root))
+    heads = witness.heads(_archive_id(root))  # before the ledger: a writer at work may be faster than we are
     ledger, broken = _walk(root)
     findings += broken
-    heads = witness.heads(ledger.archive_id) if ledger.archive_id else {}
     findings += _witnessed(ledger, heads, head)
     findings += _presence(ledger)
     sound = [one for one in ledger.files.values() if _size(root / one.path) == one.bytes]
@@ -125,6 +127,8 @@ def _numbering(root: Path) -> Iterator[Finding]:
     """(1) Entries are numbered from 1 without a gap."""
     names = sorted(os.listdir(root / "ledger"))  # noqa: PTH208
     for name in names:
+        if (root / "ledger" / name).is_symlink():
+            yield Finding("link", f"ledger/{name}", "no symbolic link", str((root / "ledger" / name).readlink()))
         if not _ENTRY_NAME.fullmatch(name):
             yield Finding("file-unknown", f"ledger/{name}", "only entries", "another file")
     numbers = [int(name[:8]) for name in names if _ENTRY_NAME.fullmatch(name)]
@@ -134,6 +138,13 @@ def _numbering(root: Path) -> Iterator[Finding]:
             break
     if not numbers:
         yield Finding("entry-missing", "ledger/00000001.json", "the genesis entry", "nothing")
+
+
+def _archive_id(root: Path) -> str:
+    try:
+        return str(json.loads(entry_path(root, 1).read_bytes())["archive_id"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""
 
 
 def _walk(root: Path) -> tuple[Ledger, list[Finding]]:
@@ -188,15 +199,27 @@ def _presence(ledger: Ledger) -> Iterator[Finding]:
         elif size != one.bytes:
             yield Finding("file-size", one.path, f"{one.bytes:,} bytes", f"{size:,} bytes")
     known = set(ledger.files) | _removed(ledger)
+    strangers = []
     for folder in _FOLDERS:
         for path in _below(root / folder):
             name = path.relative_to(root).as_posix()
             if path.is_symlink():
                 yield Finding("link", name, "no symbolic link", str(path.readlink()))
             elif not path.is_dir() and name not in known:
-                yield Finding(
-                    "file-unknown", name, "no file the ledger does not list", f"{path.stat().st_size:,} bytes"
-                )
+                strangers.append(name)
+    yield from _unknown(root, strangers)
+
+
+def _unknown(root: Path, strangers: list[str]) -> Iterator[Finding]:
+    """Those files that neither a commit under way nor an entry added meanwhile knows; asked in this order."""
+    if not strangers:
+        return
+    moving = unfinished(root)
+    listed = _walk(root)[0].files
+    for name in strangers:
+        size = _size(root / name)
+        if size is not None and name not in listed and moving.get(name) != size:
+            yield Finding("file-unknown", name, "no file the ledger does not list", f"{size:,} bytes")
 
 
 def _removed(ledger: Ledger) -> set[str]:
