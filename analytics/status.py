@@ -133,7 +133,7 @@ def _months(archive: Archive) -> tuple[Month, ...]:
 
 
 def _counts(archive: Archive, rejected: int) -> dict[str, int]:
-    total = sum((Counter(entry.get("counts", {})) for entry in archive.ledger.entries), Counter())
+    total: Counter[str] = sum((Counter(entry.get("counts", {})) for entry in archive.ledger.entries), Counter())
     new, duplicate = total["new"], total["duplicate"]
     received = new + duplicate + rejected
     return {

@@ -100,10 +100,10 @@ def _show_calendar(status: Status) -> None:
     for month, rows in months.items():
         write_line()
         write_line(f"{month} (UTC)")
-        for name, days in rows.items():
+        for name, row in rows.items():
             label = _shortened("all clusters" if name is None else visible(name), 22)
-            marks = " " * (days[0].day.day - 1) + "".join(map(_mark, days))
-            write_line(f"  {label:<22} {marks:<31} {sum(day.events for day in days):>12,} events")
+            marks = " " * (row[0].day.day - 1) + "".join(map(_mark, row))
+            write_line(f"  {label:<22} {marks:<31} {sum(day.events for day in row):>12,} events")
     for line in _LEGEND:
         write_line(f"  {line}")
 
