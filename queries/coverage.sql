@@ -14,7 +14,8 @@
 --   Console still had. Each Console that was ever read without a filter counts alike on every day. collected: the whole
 --   day. may have been dropped: the Console had already forgotten a part of it. partial: a part of the day. imported:
 --   nothing attested, events from files or filtered runs only. Collected means all that the Console kept, which are
---   the events its rules matched, not all that happened.
+--   the events its rules matched, not all that happened. A filter narrows the events and not the state; with
+--   --source raw nothing is attested, since audit logs come from files.
 with days as (
   select
     cast(moment as date) as date,
