@@ -61,7 +61,7 @@ def audit_log(now: datetime) -> bytes:
         at += timedelta(minutes=rng.expovariate(1 / 90), milliseconds=rng.randrange(1000))
         app = rng.choice(LAB.namespaces["lab"])
         deed = Deed(
-            at, LAB, rng.choice(("meilin.chen@example.com", "system:admin")), ("system:masters",), "10.7.0.2",
+            at, LAB, rng.choice(("meilin.chen@example.com", "system:admin")), ("system:masters",), "198.51.100.58",
             "kubectl/v1.32.8 (linux/amd64) kubernetes/9d0c1e2", ACTIONS[rng.choice(kinds)], "lab", app,
             granted_by="cluster-admin",
         )  # fmt: skip
