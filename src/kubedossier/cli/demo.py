@@ -33,13 +33,15 @@ LOGIN = "demo-auditor"
 LATE, LAB = "late-export.ndjson", "lab-k3s-audit.log"
 INTRUDER = "r.voss.ext@example.com"
 _FIRST_SEEN = """
-    select source_ips[1] as new_address, count(*) as events, min(time) as first_time
-    from events where decision = 'allow' and len(source_ips) > 0
-    group by all having min(time) >= '{start:%Y-%m-%d}' order by events desc limit 3"""
+     select source_ips[1] as new_address, count(*) as events, min(time) as first
+     from events where decision = 'allow' and len(source_ips) > 0
+     group by all having min(time) >= '{start:%Y-%m-%d}'
+     order by events desc limit 3"""
 _THAT_NIGHT = """
-    select strftime(min(time), '%H:%M') as at, e.user, action, resource, subresource, count(*) as n
-    from events e where list_contains(source_ips, '203.0.113.77')
-    group by all order by min(time)"""
+     select strftime(min(time), '%H:%M') as at, e.user, action, resource,
+       subresource, count(*) as n
+     from events e where list_contains(source_ips, '203.0.113.77')
+     group by all order by min(time)"""
 _OURS = ("genesis", "snapshot", "import")
 _PROXIES = ("http_proxy", "https_proxy", "all_proxy")
 
