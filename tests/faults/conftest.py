@@ -1,0 +1,43 @@
+"""What the fault tests share: the kit beside them, runs that fork, and how much is to be tried."""
+
+from __future__ import annotations
+
+import os
+import random
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from faultkit.nursery import Nursery
+from faultkit.workload import SCENARIOS, Bench
+
+# Read before any test takes the variables of whoever runs it away.
+EVERYTHING = os.environ.get("KUBEDOSSIER_FAULTS") == "all"
+
+
+@pytest.fixture(scope="session")
+def nursery():
+    """Forks runs of the command line."""
+    process = Nursery()
+    yield process
+    process.close()
+
+
+@pytest.fixture(scope="session", params=SCENARIOS)
+def bench(request, nursery, tmp_path_factory):
+    """The work that is disturbed, once into nothing and once into an archive that has half of it."""
+    return Bench(tmp_path_factory.mktemp(request.param), nursery, request.param)
+
+
+@pytest.fixture(scope="session")
+def sample():
+    """A seeded choice of a few of many; all of them with KUBEDOSSIER_FAULTS=all."""
+
+    def choose(many, few):
+        many = list(many)
+        return many if EVERYTHING or len(many) <= few else random.Random(20261123).sample(many, few)
+
+    return choose
