@@ -20,7 +20,7 @@ from kubedossier.analytics.answers import Fetched
 from kubedossier.analytics.catalogue import bare
 from kubedossier.analytics.errors import KubedossierError, StorageError, UsageError
 from kubedossier.analytics.schema import UNDATED, FileRef
-from kubedossier.analytics.views import Scope, events_sql, records_sql
+from kubedossier.analytics.views import Scope, events_sql, kept, records_sql
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -82,10 +82,11 @@ class Engine:
             self._lay_trusted(connection, bare(sql), scope, reads or Scope())
             answer = connection.sql(sql, params=dict(parameters))
             return Fetched(tuple(answer.columns), answer.fetchall() if lean else answer.to_arrow_table())
-        except duckdb.IOException as error:
-            raise _unreadable(error) from error
-        except duckdb.OutOfMemoryException as error:
-            raise _too_big() from error
+        except duckdb.Error as error:
+            known = _known(error)
+            if known is None:
+                raise
+            raise known from error
         finally:
             connection.close()
 
@@ -99,7 +100,8 @@ class Engine:
             for name, stream in self._streams.items():
                 connection.register(f"{name}_of_ledger", stream)
                 connection.execute(f"create view {name} as from {name}_of_ledger")
-            _lay_events(connection, {name: name for name in parts}, scope, frozenset({"events", "records"}))
+            relations = {name: kept(name, self._ledger.retracted) for name in parts}
+            _lay_events(connection, relations, scope, frozenset({"events", "records"}))
             connection.execute("set enable_external_access = false")
             connection.execute("set lock_configuration = true")
         except BaseException:
@@ -122,12 +124,8 @@ class Engine:
             return connection.sql(sql, params=dict(parameters)).to_arrow_table()
         except duckdb.PermissionException as error:
             raise UsageError(f"The SQL may read the views only: {_first_line(error)}", hint=_VIEWS_HINT) from error
-        except duckdb.OutOfMemoryException as error:
-            raise _too_big() from error
-        except duckdb.IOException as error:
-            raise _unreadable(error) from error
         except duckdb.Error as error:
-            raise UsageError(f"The SQL does not work: {error}", hint=_VIEWS_HINT) from error
+            raise _known(error) or UsageError(f"The SQL does not work: {error}", hint=_VIEWS_HINT) from error
         finally:
             connection.close()
 
@@ -145,7 +143,7 @@ class Engine:
             if files:
                 paths = [_literal(str(self._ledger.root / one.path)) for one in files]
                 connection.execute(f"set variable {name} = $paths", {"paths": paths})
-                relations[name] = _READ.format(name)
+                relations[name] = kept(_READ.format(name), self._ledger.retracted)
             else:
                 connection.register(name, _file_schema().empty_table())
                 relations[name] = name
@@ -233,14 +231,15 @@ def _first_line(error: Exception) -> str:
     return str(error).splitlines()[0]
 
 
-def _unreadable(error: Exception) -> StorageError:
-    return StorageError(
-        f"A file of the archive cannot be read: {_first_line(error)}",
-        hint="Run 'kubedossier verify' to see what is wrong.",
-    )
-
-
-def _too_big() -> KubedossierError:
-    return KubedossierError(
-        "The answer does not fit into memory", hint="Ask for a shorter period, fewer columns, or set a limit."
-    )
+def _known(error: duckdb.Error) -> KubedossierError | None:
+    """What a user can act on: a file that cannot be read, or too little memory; None for everything else."""
+    if isinstance(error, duckdb.OutOfMemoryException):
+        return KubedossierError(
+            "The answer does not fit into memory", hint="Ask for a shorter period, fewer columns, or set a limit."
+        )
+    if isinstance(error, duckdb.IOException) or ".parquet" in _first_line(error):
+        return StorageError(
+            f"A file of the archive cannot be read: {_first_line(error)}",
+            hint="Run 'kubedossier verify' to see what is wrong.",
+        )
+    return None

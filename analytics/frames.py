@@ -45,12 +45,13 @@ def _scan(ledger: Ledger, files: list[FileRef]) -> pl.LazyFrame:
     by_month: dict[str, list[FileRef]] = {}
     for one in files:
         by_month.setdefault(one.month, []).append(one)
-    return pl.concat(
+    frame = pl.concat(
         pl.scan_parquet(
             [str(ledger.root / one.path) for one in group], glob=False, hive_partitioning=False
         ).with_columns(month=pl.lit(month))
         for month, group in by_month.items()
     )
+    return frame.filter(~pl.col("snapshot").is_in(sorted(ledger.retracted))) if ledger.retracted else frame
 
 
 def _rank() -> pl.Expr:

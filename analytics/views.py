@@ -87,6 +87,13 @@ def events_sql(complete: str | None, incomplete: str | None, scope: Scope) -> st
     return _narrowed("select * from (" + "\nunion all\n".join(parts) + ")", scope)
 
 
+def kept(relation: str, retracted: frozenset[str]) -> str:
+    """A relation without the rows of retracted snapshots, which a merged file may still hold."""
+    if not retracted:
+        return relation
+    return f"(select * from {relation} where not list_contains({names_of(tuple(sorted(retracted)))}, snapshot))"
+
+
 def names_of(values: tuple[str, ...]) -> str:
     """Texts of the project's own as a list of SQL strings."""
     return "[" + ", ".join(quoted(value) for value in values) + "]"

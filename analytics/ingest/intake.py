@@ -13,8 +13,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-import pyarrow as pa
-
 from kubedossier.analytics.ingest.parsing import RejectedRecord
 from kubedossier.analytics.ingest.row import Record, Row, build_batch, month_name
 from kubedossier.analytics.ingest.seen import SeenEvents
@@ -91,7 +89,7 @@ class Intake:
         self._kind = kind
         self._writer = Writer(root, wait=wait)
         self.run = new_id(datetime.now(UTC))
-        self._seen = SeenEvents(root, self._writer.ledger.live())
+        self._seen = SeenEvents(root, self._writer.ledger.live(), self._writer.ledger.retracted)
         self._staged: _Commit | None = None
         self._pending: list[Record] = []
 
@@ -198,8 +196,7 @@ class Intake:
             group[0].append(row)
             group[1].append(record)
         for month, (some, of) in sorted(fresh.items()):
-            batch: pa.RecordBatch = build_batch(some, of, staged.id)
-            staged.files.write(month, batch, incomplete=sum(row.incomplete for row in some))
+            staged.files.write(month, build_batch(some, of, staged.id))
 
     def _publish_rejects(self, staged: _Commit) -> dict[str, Any]:
         name = f"{staged.id}.ndjson.zst"

@@ -42,8 +42,7 @@ def recheck_events(ledger: Ledger, files: Sequence[FileRef]) -> Iterator[Finding
     for month, some in sorted(by_month.items()):
         seen: set[bytes] = set()
         for file in some:
-            repeatable = file.snapshot in ledger.retracted
-            yield from _file(ledger, file, month, leaves, set() if repeatable else seen)
+            yield from _file(ledger, file, month, leaves, seen)
     yield from _digests(ledger, leaves, {one.month for one in files})
 
 
@@ -61,7 +60,7 @@ def _file(
                 yield Finding("schema", file.path, "the columns of format 1", ", ".join(parquet.schema_arrow.names))
                 return
             for batch in parquet.iter_batches(batch_size=_BATCH_ROWS):
-                yield from _batch(file.path, month, batch, rows, leaves, seen)
+                yield from _batch(ledger, file.path, month, batch, rows, leaves, seen)
                 rows += batch.num_rows
     except (OSError, pa.ArrowException) as error:
         yield Finding("file-unreadable", file.path, "Parquet with sound pages", str(error).splitlines()[0])
@@ -71,6 +70,7 @@ def _file(
 
 
 def _batch(
+    ledger: Ledger,
     path: str,
     month: str,
     batch: pa.RecordBatch,
@@ -84,9 +84,10 @@ def _batch(
         where = f"{path} row {first + index + 1}"
         raw = one["raw"].encode()
         leaves[one["snapshot"], month].append(leaf(raw))
-        if one["event_id"] in seen:
+        if one["event_id"] in seen and one["snapshot"] not in ledger.retracted:
             yield Finding("event-repeated", where, "each event once", one["event_id"].hex())
-        seen.add(one["event_id"])
+        if one["snapshot"] not in ledger.retracted:
+            seen.add(one["event_id"])
         record = Record(raw, one["source_format"], one["context"], "", one["console"])
         try:
             row = derive(record)

@@ -89,11 +89,6 @@ class Row(msgspec.Struct, gc=False, kw_only=True):
         """Days since the epoch, UTC; None where the event has no usable time."""
         return None if self.time is None else self.time // _DAY_US
 
-    @property
-    def incomplete(self) -> bool:
-        """Whether a record of a higher stage may hide this one."""
-        return self.audit_key is not None and self.stage != "ResponseComplete"
-
 
 # Columns whose values hardly repeat; all others are built from their few distinct values and spread by index.
 _DISTINCT = frozenset(("time", "date", "user", "resources", "request_uri", "name", "audit_id", "audit_key", "event_id"))

@@ -22,11 +22,13 @@ class SeenEvents:
     Args:
         root: the archive.
         files: its live event files.
+        retracted: snapshots whose events do not count.
     """
 
-    def __init__(self, root: Path, files: Iterable[FileRef]) -> None:
+    def __init__(self, root: Path, files: Iterable[FileRef], retracted: frozenset[str] = frozenset()) -> None:
         self._root = root
         self._files = list(files)
+        self._retracted = retracted
         self._ids: dict[str, set[bytes]] = {}
         self._loaded: set[str] = set()
 
@@ -47,9 +49,16 @@ class SeenEvents:
         return len(ids) > before
 
     def _read(self, file: FileRef) -> Iterator[bytes]:
+        columns = ["event_id", "snapshot"] if self._retracted else ["event_id"]
         with pq.ParquetFile(self._root / file.path) as parquet:
-            for batch in parquet.iter_batches(columns=["event_id"]):
-                yield from batch.column(0).to_pylist()
+            for batch in parquet.iter_batches(columns=columns):
+                ids = batch.column(0).to_pylist()
+                if not self._retracted:
+                    yield from ids
+                    continue
+                for event_id, snapshot in zip(ids, batch.column(1).to_pylist(), strict=True):
+                    if snapshot not in self._retracted:
+                        yield event_id
 
 
 def _touches(file: FileRef, dated: list[int], *, undated: bool) -> bool:

@@ -129,9 +129,23 @@ class Ledger:
         for entry in self.entries:
             changes = entry.get("files", {})
             for one in changes.get("remove", ()):
-                found.pop(one["path"] if isinstance(one, dict) else one, None)
+                found.pop(one, None)
             for one in changes.get("add", ()):
                 found[one["path"]] = _file_ref(one, entry["id"])
+        return found
+
+    @cached_property
+    def removed(self) -> dict[str, FileRef]:
+        """Files that entries took out of the list, by path; they lie there until ``gc``."""
+        known: dict[str, FileRef] = {}
+        found: dict[str, FileRef] = {}
+        for entry in self.entries:
+            changes = entry.get("files", {})
+            for path in changes.get("remove", ()):
+                if path in known:
+                    found[path] = known[path]
+            for one in changes.get("add", ()):
+                known[one["path"]] = _file_ref(one, entry["id"])
         return found
 
     def live(self, role: str = "events") -> tuple[FileRef, ...]:

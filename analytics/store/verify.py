@@ -6,7 +6,7 @@ The steps, each with one reason to fail:
 (3) the head is the one that was witnessed on this machine, and the one the user names;
 (4) every live file is there, a plain file, of the recorded size; nothing else lies in the folders, except what a commit
     under way, or one that was cut short, put there: the next writer settles that;
-(5) every live file has the recorded SHA-256 (default and deep);
+(5) every live file has the recorded SHA-256, and so has every file that waits for ``gc`` (default and deep);
 (6) the events in the files are those the ledger counted, and their columns are what their raw text says (deep).
 
 It reads the folders on purpose, since what was slipped in is found no other way; it never changes anything.
@@ -99,9 +99,10 @@ def verify(
     findings += broken
     findings += _witnessed(ledger, heads, head)
     findings += _presence(ledger)
+    left = [one for one in ledger.removed.values() if _size(root / one.path) is not None]
     sound = [one for one in ledger.files.values() if _size(root / one.path) == one.bytes]
     if level != "quick":
-        findings += _hashes(root, sound)
+        findings += _hashes(root, [*sound, *left])
     if level == "deep" and recheck is not None:
         changed = {one.where for one in findings if one.kind == "file-changed"}
         findings += recheck(ledger, [one for one in sound if one.path not in changed])
@@ -198,7 +199,7 @@ def _presence(ledger: Ledger) -> Iterator[Finding]:
             yield Finding("file-missing", one.path, f"{one.bytes:,} bytes", "no plain file")
         elif size != one.bytes:
             yield Finding("file-size", one.path, f"{one.bytes:,} bytes", f"{size:,} bytes")
-    known = set(ledger.files) | _removed(ledger)
+    known = set(ledger.files) | set(ledger.removed)
     strangers = []
     for folder in _FOLDERS:
         for path in _below(root / folder):
@@ -220,15 +221,6 @@ def _unknown(root: Path, strangers: list[str]) -> Iterator[Finding]:
         size = _size(root / name)
         if size is not None and name not in listed and moving.get(name) != size:
             yield Finding("file-unknown", name, "no file the ledger does not list", f"{size:,} bytes")
-
-
-def _removed(ledger: Ledger) -> set[str]:
-    """Files that an entry took out of the views and that still wait for their deletion."""
-    return {
-        one["path"] if isinstance(one, dict) else one
-        for entry in ledger.entries
-        for one in entry.get("files", {}).get("remove", ())
-    }
 
 
 def _below(folder: Path) -> Iterator[Path]:

@@ -1,4 +1,4 @@
-"""Writes the Parquet files of one commit: one a month, through a descriptor of ours, hashed while written.
+"""Writes the Parquet files of one commit, through a descriptor of ours, hashed while written.
 
 Row groups are flushed when a month holds enough rows, or when all buffers together are too large, so memory does not
 grow with the input.
@@ -9,7 +9,9 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 from contextlib import ExitStack
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import IO, Any
 
 import pyarrow as pa
@@ -20,7 +22,6 @@ from kubedossier.analytics.schema import EVENT_SCHEMA
 from kubedossier.analytics.store.commit import Writer
 from kubedossier.analytics.store.ledger import time_text
 
-ROW_GROUP_ROWS = 65_536
 BUFFER_BYTES = 96 * 1024 * 1024
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _PLAIN = frozenset(("time", "resources", "request_uri", "name", "audit_id", "audit_key", "event_id", "raw"))
@@ -87,16 +88,41 @@ class HashingFile:
         return self._hash.hexdigest()
 
 
-class _Month:
-    def __init__(self, stack: ExitStack, writer: Writer, staged: str) -> None:
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """How to write: quickly at receipt, or small and sorted when files are merged.
+
+    Attributes:
+        level: of zstd.
+        page_bytes: uncompressed size of a data page; larger ones compress raw texts better.
+        rows: in a row group, at most.
+        ordered: whether rows of a row group are sorted by cluster, user and time.
+    """
+
+    level: int
+    page_bytes: int
+    rows: int
+    ordered: bool
+
+
+RECEIPT = Profile(level=3, page_bytes=1024 * 1024, rows=65_536, ordered=False)
+COMPACT = Profile(level=9, page_bytes=8 * 1024 * 1024, rows=122_880, ordered=True)
+_ORDER = [("cluster", "ascending"), ("user", "ascending"), ("time", "ascending"), ("event_id", "ascending")]
+
+
+class _File:
+    def __init__(self, stack: ExitStack, writer: Writer, staged: str, month: str, profile: Profile) -> None:
         self.staged = staged
+        self.month = month
+        self.profile = profile
         self.file = HashingFile(stack.enter_context(writer.stage(staged)))
         self.parquet = stack.enter_context(
             pq.ParquetWriter(
                 self.file,
                 EVENT_SCHEMA,
                 compression="zstd",
-                compression_level=3,
+                compression_level=profile.level,
+                data_page_size=profile.page_bytes,
                 use_dictionary=_leaves(name for name in EVENT_SCHEMA.names if name not in _PLAIN),
                 write_statistics=_leaves(name for name in EVENT_SCHEMA.names if name not in _NO_STATISTICS),
                 write_page_checksum=True,
@@ -110,18 +136,27 @@ class _Month:
     def flush(self) -> None:
         if self.pending:
             table = pa.Table.from_batches(self.pending, EVENT_SCHEMA)
-            self.parquet.write_table(table, row_group_size=2 * ROW_GROUP_ROWS)
+            if self.profile.ordered:
+                table = table.sort_by(_ORDER)
+            self.parquet.write_table(table, row_group_size=2 * self.profile.rows)
             self.pending, self.pending_rows, self.pending_bytes = [], 0, 0
 
 
 class EventFiles:
-    """The event files of one commit, one a month, in ``tmp/`` until they are published."""
+    """The event files of one commit, in ``tmp/`` until they are published.
 
-    def __init__(self, writer: Writer, snapshot: str) -> None:
+    Args:
+        writer: of the archive.
+        entry_id: of the ledger entry that will add them; in their names.
+        profile: how to write.
+    """
+
+    def __init__(self, writer: Writer, entry_id: str, profile: Profile = RECEIPT) -> None:
         self._writer = writer
-        self._snapshot = snapshot
+        self._entry_id = entry_id
+        self._profile = profile
         self._stack = ExitStack()
-        self._months: dict[str, _Month] = {}
+        self._files: dict[tuple[str, str], _File] = {}
 
     def __enter__(self) -> EventFiles:
         return self
@@ -129,37 +164,43 @@ class EventFiles:
     def __exit__(self, *exc: Any) -> None:
         self._stack.__exit__(*exc)
 
-    def write(self, month: str, batch: pa.RecordBatch, *, incomplete: int) -> None:
-        """Add events of one month; ``incomplete`` of them may be hidden by a later stage."""
-        if month not in self._months:
-            staged = f"{self._snapshot}-{month}.parquet"
-            self._months[month] = _Month(self._stack, self._writer, staged)
-        target = self._months[month]
+    def write(self, month: str, batch: pa.RecordBatch, *, part: str = "") -> None:
+        """Add events of one month; each ``part`` of a month is a file of its own."""
+        key = (month, part)
+        if key not in self._files:
+            staged = f"{self._entry_id}-{month}{part}.parquet"
+            self._files[key] = _File(self._stack, self._writer, staged, month, self._profile)
+        target = self._files[key]
         target.pending.append(batch)
         target.pending_rows += batch.num_rows
         target.pending_bytes += batch.nbytes
         target.rows += batch.num_rows
-        target.incomplete += incomplete
+        target.incomplete += _incomplete(batch)
         _widen(target, batch)
-        if target.pending_rows >= ROW_GROUP_ROWS:
+        if target.pending_rows >= self._profile.rows:
             target.flush()
-        while sum(one.pending_bytes for one in self._months.values()) > BUFFER_BYTES:
-            max(self._months.values(), key=lambda one: one.pending_bytes).flush()
+        while sum(one.pending_bytes for one in self._files.values()) > BUFFER_BYTES:
+            max(self._files.values(), key=lambda one: one.pending_bytes).flush()
 
-    def publish(self) -> list[dict[str, Any]]:
-        """Make the files durable and move them to their places; the ledger's ``files.add`` for them."""
-        for one in self._months.values():
+    def finish(self) -> list[Path]:
+        """Write what is buffered and make the files durable; where they are staged."""
+        for one in self._files.values():
             one.flush()
         self._stack.close()
+        return [self._writer.root / "tmp" / one.staged for one in self._files.values()]
+
+    def publish(self) -> list[dict[str, Any]]:
+        """Move the finished files to their places; the ledger's ``files.add`` for them."""
+        self.finish()
         added = []
-        for number, (month, one) in enumerate(sorted(self._months.items()), 1):
-            path = f"events/month={month}/{self._snapshot}-{number}.parquet"
+        for number, (_, one) in enumerate(sorted(self._files.items()), 1):
+            path = f"events/month={one.month}/{self._entry_id}-{number}.parquet"
             self._writer.publish(one.staged, path)
             added.append(
                 {
                     "path": path,
                     "role": "events",
-                    "month": month,
+                    "month": one.month,
                     "sha256": one.file.sha256,
                     "bytes": one.file.size_bytes,
                     "rows": one.rows,
@@ -172,12 +213,19 @@ class EventFiles:
         return added
 
 
-def _widen(month: _Month, batch: pa.RecordBatch) -> None:
+def _incomplete(batch: pa.RecordBatch) -> int:
+    """Events that a record of a higher stage may hide."""
+    open_ = pc.fill_null(pc.not_equal(batch.column("stage"), "ResponseComplete"), True)
+    count: int = pc.sum(pc.and_(batch.column("audit_key").is_valid(), open_)).as_py() or 0
+    return count
+
+
+def _widen(file: _File, batch: pa.RecordBatch) -> None:
     bounds = pc.min_max(batch.column("time").cast(pa.int64())).as_py()
     low, high = bounds["min"], bounds["max"]
     if low is not None:
-        month.low = low if month.low is None else min(month.low, low)
-        month.high = high if month.high is None else max(month.high, high)
+        file.low = low if file.low is None else min(file.low, low)
+        file.high = high if file.high is None else max(file.high, high)
 
 
 def _moment(micros: int | None) -> str | None:

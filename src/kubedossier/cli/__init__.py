@@ -28,6 +28,9 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "status": ("status", "Show what was collected, what is missing, and the head."),
     "rejects": ("rejects", "Show what could not be read as an event."),
     "verify": ("verify", "Check that nothing in the archive was changed."),
+    "compact": ("compact", "Merge small files; no event changes."),
+    "gc": ("gc", "Delete files that a compaction replaced."),
+    "retract": ("retract", "Hide a snapshot from all views; deletes nothing."),
     "serve": ("serve", "Serve the archive through the Console's API."),
 }
 

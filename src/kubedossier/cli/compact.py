@@ -1,0 +1,49 @@
+"""``kubedossier compact``: merges small files."""
+
+from __future__ import annotations
+
+import click
+
+from kubedossier.cli import Settings, example
+from kubedossier.cli.output import write_line
+
+
+@click.command(
+    epilog=example(
+        """
+kubedossier compact --dry-run
+kubedossier compact
+"""
+    )
+)
+@click.option("--dry-run", is_flag=True, help="Say what would be merged.")
+@click.option("--wait", is_flag=True, help="Wait for another writer instead of failing.")
+@click.pass_obj
+def command(settings: Settings, dry_run: bool, wait: bool) -> None:
+    """Merge small files, by day in the open month and by month once it is closed.
+
+    Queries become faster and the archive smaller; no event and no digest changes, which is checked from disk before
+    anything is committed. The old files stay until 'kubedossier gc'.
+    """
+    from datetime import UTC, datetime
+
+    from kubedossier.analytics.archive import Archive
+    from kubedossier.analytics.store.compact import compact, plan
+
+    root = settings.archive_path()
+    ledger = Archive(root).ledger
+    now = datetime.now(UTC)
+    if dry_run:
+        for merge in plan(ledger, now):
+            how = "a file a day" if merge.by_day else "one file"
+            write_line(f"{merge.month}  {len(merge.files):>6,} files to {how}")
+        return
+    done = 0
+    for one in compact(root, now, wait=wait):
+        done += 1
+        write_line(
+            f"{one.month}  {one.files_before:>6,} files {one.bytes_before:>14,} B"
+            f"  ->  {one.files_after:>4,} files {one.bytes_after:>14,} B"
+        )
+    if not done:
+        write_line("Nothing to merge.")
