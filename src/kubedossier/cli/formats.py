@@ -91,10 +91,11 @@ def safe_cell(value: object) -> str:
 
 def _csv(rows: Rows) -> Iterator[str]:
     buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="")
+    # The writer quotes line ends only when they are among its own.
+    writer = csv.writer(buffer, lineterminator="\r\n")
     for values in _with_names(rows):
         writer.writerow([safe_cell(one) for one in values])
-        yield buffer.getvalue()
+        yield buffer.getvalue().removesuffix("\r\n")
         buffer.seek(0)
         buffer.truncate()
 
