@@ -119,10 +119,10 @@ def day_strip(answer: Answered, period: Period) -> Figure:
     )
 
 
-def cluster_calendar(answer: Answered, period: Period) -> Figure:
+def cluster_calendar(answer: Answered, period: Period, *, limit: int | None = None) -> Figure:
     """Every step of the period for every cluster seen: events, and the worst state of its days.
 
-    Clusters stand in the order of their events, most first.
+    Clusters stand in the order of their events, most first; ``limit`` keeps the first of them.
     """
     step = step_for(period)
     events: dict[tuple[str | None, date], int] = {}
@@ -136,14 +136,14 @@ def cluster_calendar(answer: Answered, period: Period) -> Figure:
     order = sorted(totals, key=lambda cluster: (-totals[cluster], cluster is None, cluster or ""))
     rows = tuple(
         (start, cluster, events.get((cluster, start), 0), _worst(states.get((cluster, start), {MISSING})))
-        for cluster in order
+        for cluster in order[:limit]
         for start in steps_of(period, step)
     )
     return Figure(
         id="cluster_calendar",
         kind="calendar",
         title=f"Clusters by {step}",
-        alt=f"Events of {_counted(len(order), 'cluster')} by {step}; {_counted(sum(totals.values()), 'event')} in all.",
+        alt=f"Events of {len(order[:limit])} of {_counted(len(order), 'cluster')} by {step}; {_counted(sum(totals.values()), 'event')} in all.",
         unit=f"events per {step}",
         query=answer.name,
         step=step,

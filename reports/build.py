@@ -10,25 +10,25 @@ import hashlib
 from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cache
-from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 from kubedossier.analytics import figures
-from kubedossier.analytics.catalogue import Query, load
-from kubedossier.analytics.errors import IntegrityError
 from kubedossier.analytics.vocabulary import techniques as known_techniques
-from kubedossier.reports import tables, wording
-from kubedossier.reports.evidence import Answer, Collection, manifest, tool_versions
-from kubedossier.reports.findings import Action, Observed, judge
+from kubedossier.reports import access_tables, record_tables, tables, wording
+from kubedossier.reports.asking import Asked, agreed_total, ask, intact_files
+from kubedossier.reports.evidence import manifest, tool_versions
+from kubedossier.reports.findings import judge
 from kubedossier.reports.model import Chart, Completeness, Cover, Fact, Report, Request, Section, Table, Value
 from kubedossier.reports.numbers import count, counted
+from kubedossier.reports.observed import Action, Observed
 
 if TYPE_CHECKING:
     import polars as pl
 
     from kubedossier.analytics.archive import Archive
     from kubedossier.analytics.periods import Period
+
+CLUSTERS_DRAWN = 24
 
 SECTIONS = (
     Section("summary", "1", "Executive summary"),
@@ -44,19 +44,6 @@ SECTIONS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """All answers of a report, and the mark of each by topic."""
-
-    answers: dict[str, Answer]
-    marks: dict[str, str]
-    collection: Collection
-
-    def frame(self, topic: str) -> pl.DataFrame:
-        """The rows of an answer."""
-        return self.answers[topic].frame
-
-
 def build(archive: Archive, period: Period, request: Request) -> Report:
     """Ask the archive everything the report needs and make its model.
 
@@ -64,8 +51,9 @@ def build(archive: Archive, period: Period, request: Request) -> Report:
         IntegrityError: answers that must agree do not.
         StorageError: the archive cannot be read.
     """
-    asked = _ask(archive, period)
-    events = _agreed_total(asked)
+    checked = intact_files(archive, period)
+    asked = ask(archive, period)
+    events = agreed_total(asked)
     seen = _observed(asked, period, events)
     found = judge(seen)
     cover_head = _head(archive, period, request)
@@ -80,81 +68,37 @@ def build(archive: Archive, period: Period, request: Request) -> Report:
         key_figures=wording.key_figures(seen, asked.marks, _previous_counts(asked), _distinct(asked)),
         findings=found,
         completeness=_completeness(archive, asked, seen, events, period),
-        activity=Chart(figures.activity_columns(asked.answers["activity"], period), wording.COLUMNS, asked.marks["activity"]),
-        techniques=_chart(figures.technique_panels(asked.answers["techniques"], period), wording.PANELS, asked, "techniques"),
-        techniques_table=tables.techniques(asked.frame("techniques"), known_techniques(), mark=asked.marks["techniques"]),
+        activity=Chart(
+            figures.activity_columns(asked.answers["activity"], period), wording.COLUMNS, asked.marks["activity"]
+        ),
+        techniques=_chart(
+            figures.technique_panels(asked.answers["techniques"], period), wording.PANELS, asked, "techniques"
+        ),
+        techniques_table=tables.techniques(
+            asked.frame("techniques"), known_techniques(), mark=asked.marks["techniques"]
+        ),
         tactics=_chart(figures.tactic_heat_map(asked.answers["tactics"], period), wording.HEAT_MAP, asked, "tactics"),
         rankings=_rankings(asked, period, events, before, seen.previous_known),
-        privileged_lead=wording.privileged_lead(asked.frame("privileged").height, asked.collection.evidence, asked.marks["privileged"]),
-        privileged_kinds=tables.kinds(
+        privileged_lead=wording.privileged_lead(
+            asked.frame("privileged").height, asked.collection.evidence, asked.marks["privileged"]
+        ),
+        privileged_kinds=access_tables.kinds(
             asked.frame("privileged"),
             was=Counter(asked.frame("privileged_before")["kind"].to_list()),
             before=before,
             known=seen.previous_known,
             mark=asked.marks["privileged"],
         ),
-        privileged_people=tables.actors(asked.frame("privileged"), mark=asked.marks["privileged"]),
-        privileged=tables.actions(asked.frame("privileged"), mark=asked.marks["privileged"]),
-        denied=tables.denied(asked.frame("denied_actions"), mark=asked.marks["denied_actions"]),
-        custody=_custody(archive, asked, cover_head),
+        privileged_people=access_tables.actors(asked.frame("privileged"), mark=asked.marks["privileged"]),
+        privileged=access_tables.actions(asked.frame("privileged"), mark=asked.marks["privileged"]),
+        denied=access_tables.denied(asked.frame("denied_actions"), mark=asked.marks["denied_actions"]),
+        custody=_custody(asked, cover_head, checked),
         evidence=asked.collection.evidence,
         method=wording.METHOD,
         limits=wording.LIMITS,
         prepared_by=request.prepared_by,
         attachments=(*sorted((item for _, item in asked.collection.items), key=lambda item: item.name), manifest_file),
     )
-
-
-def _ask(archive: Archive, period: Period) -> Asked:
-    collection = Collection()
-    answers: dict[str, Answer] = {}
-    marks: dict[str, str] = {}
-
-    def keep(topic: str, answer: Answer, about: str = "") -> None:
-        answers[topic] = answer
-        marks[topic] = collection.add(answer, about=about)
-
-    before = period.previous()
-    keep("activity", archive.answer("activity_by_day", period=period))
-    keep("coverage", archive.answer("coverage", period=period))
-    keep("clusters", archive.answer("coverage_by_cluster", period=period))
-    for name, query in _own_queries().items():
-        source = "all" if name == "receipts" else None
-        keep(name, archive.ask(query, period=period, source=source))
-    keep("techniques", archive.answer("techniques_by_day", period=period))
-    keep("tactics", archive.answer("tactics_by_day", period=period))
-    keep("users", archive.answer("top_users", period=period, limit=0))
-    keep("cluster_ranking", archive.answer("cluster_ranking", period=period, limit=0))
-    keep("provider_ranking", archive.answer("provider_ranking", period=period, limit=0))
-    keep("privileged", archive.answer("privileged_actions", period=period, limit=0))
-    keep("activity_before", archive.answer("activity_by_day", period=before), "-before")
-    keep("coverage_before", archive.answer("coverage", period=before), "-before")
-    keep("users_before", archive.answer("top_users", period=before, limit=0), "-before")
-    keep("privileged_before", archive.answer("privileged_actions", period=before, limit=0), "-before")
-    return Asked(answers, marks, collection)
-
-
-@cache
-def _own_queries() -> dict[str, Query]:
-    """The questions that only a report asks, of the ledger's own counts."""
-    return load(resources.files("kubedossier.reports").joinpath("queries"), trusted=True)
-
-
-def _agreed_total(asked: Asked) -> int:
-    """The number of events, once all answers that count all of them agree on it.
-
-    Raises:
-        IntegrityError: two answers disagree.
-    """
-    topics = ("activity", "coverage", "clusters", "users", "cluster_ranking", "provider_ranking")
-    totals = {topic: int(asked.frame(topic)["events"].sum()) for topic in topics}
-    if len(set(totals.values())) > 1:
-        shown = ", ".join(f"{asked.answers[topic].name} {total:,}" for topic, total in totals.items())
-        raise IntegrityError(
-            f"The answers disagree on the number of events: {shown}",
-            hint="No report is made of numbers that contradict each other; run 'kubedossier verify'.",
-        )
-    return totals["activity"]
 
 
 def _observed(asked: Asked, period: Period, events: int) -> Observed:
@@ -229,7 +173,11 @@ class _Head:
 def _head(archive: Archive, period: Period, request: Request) -> _Head:
     seq, digest = archive.head
     at = datetime.fromisoformat(archive.ledger.entries[seq - 1]["at"]) if seq else period.end
-    span = {"start": f"{period.start:%Y-%m-%dT%H:%M:%SZ}", "end": f"{period.end:%Y-%m-%dT%H:%M:%SZ}", "label": period.label}
+    span = {
+        "start": f"{period.start:%Y-%m-%dT%H:%M:%SZ}",
+        "end": f"{period.end:%Y-%m-%dT%H:%M:%SZ}",
+        "label": period.label,
+    }
     return _Head(
         archive_id=archive.ledger.archive_id,
         seq=seq,
@@ -244,7 +192,12 @@ def _head(archive: Archive, period: Period, request: Request) -> _Head:
 def _manifest_head(head: _Head, request: Request) -> dict[str, Any]:
     return {
         "report": {"name": request.name, "number": head.number, "period": head.period},
-        "archive": {"id": head.archive_id, "entry": head.seq, "entry_sha256": head.hash, "entry_at": head.at.isoformat()},
+        "archive": {
+            "id": head.archive_id,
+            "entry": head.seq,
+            "entry_sha256": head.hash,
+            "entry_at": head.at.isoformat(),
+        },
     }
 
 
@@ -281,13 +234,15 @@ def _chart(figure: figures.Figure, note: str, asked: Asked, topic: str) -> Chart
 def _completeness(archive: Archive, asked: Asked, seen: Observed, events: int, period: Period) -> Completeness:
     stored = _total(asked.frame("receipts"), "records_in_period")
     undated = sum(file.rows for file in archive.ledger.live() if file.month == "undated")
-    calendar = Chart(seen.clusters, wording.CALENDAR, asked.marks["clusters"]) if seen.clusters.rows else None
+    shown = figures.cluster_calendar(asked.answers["clusters"], period, limit=CLUSTERS_DRAWN)
+    note = wording.calendar_note(CLUSTERS_DRAWN, len(set(seen.clusters.column("cluster"))))
+    calendar = Chart(shown, note, asked.marks["clusters"]) if shown.rows else None
     return Completeness(
         lead=wording.completeness_lead(seen),
         strip=Chart(seen.days, wording.STRIP, asked.marks["coverage"]),
         calendar=calendar,
-        gaps=tables.gaps(asked.frame("gaps"), mark=asked.marks["gaps"]),
-        receipts=tables.receipts(asked.frame("receipts"), mark=asked.marks["receipts"]),
+        gaps=record_tables.gaps(asked.frame("gaps"), mark=asked.marks["gaps"]),
+        receipts=record_tables.receipts(asked.frame("receipts"), mark=asked.marks["receipts"]),
         bridge=(
             Fact("Records stored in the period", (count(stored),)),
             Fact("Not counted: earlier stages of a call, or the other kind of source", (count(stored - events),)),
@@ -298,31 +253,31 @@ def _completeness(archive: Archive, asked: Asked, seen: Observed, events: int, p
 
 
 def _rankings(asked: Asked, period: Period, events: int, before: str, known: bool) -> tuple[Table, ...]:
-    days = figures.steps_of(period, "day")
-    trends = tables.trends(asked.frame("busiest_users_by_day"), days)
+    trends = tables.trends(asked.frame("busiest_users_by_day"), figures.steps_of(period, "day"))
+    marks = asked.marks
+    common: dict[str, Any] = {"events": events, "before": before, "known": known}
+    of_cluster = {"provider": "Provider", "users": "Users"}
+    of_provider = {"accounts": "Accounts", "clusters": "Clusters"}
+    clusters, providers = asked.frame("cluster_ranking"), asked.frame("provider_ranking")
     return (
-        tables.identities(asked.frame("users"), trends, events=events, before=before, known=known, mark=asked.marks["users"]),
-        tables.ranking(
-            asked.frame("cluster_ranking"), "cluster", "Clusters", "Cluster", {"provider": "Provider", "users": "Users"},
-            events=events, before=before, known=known, mark=asked.marks["cluster_ranking"],
-        ),
-        tables.ranking(
-            asked.frame("provider_ranking"), "provider", "Providers", "Provider", {"accounts": "Accounts", "clusters": "Clusters"},
-            events=events, before=before, known=known, mark=asked.marks["provider_ranking"],
-        ),
-    )  # fmt: skip
+        tables.identities(asked.frame("users"), trends, mark=marks["users"], **common),
+        tables.ranking(clusters, "cluster", "Clusters", of_cluster, mark=marks["cluster_ranking"], **common),
+        tables.ranking(providers, "provider", "Providers", of_provider, mark=marks["provider_ranking"], **common),
+    )
 
 
-def _custody(archive: Archive, asked: Asked, head: _Head) -> tuple[Fact, ...]:
+def _custody(asked: Asked, head: _Head, checked: int) -> tuple[Fact, ...]:
     runs = asked.frame("receipts")
     who = sorted({(row["actor"] or "", row["host"] or "", row["tool"] or "") for row in runs.iter_rows(named=True)})
     people: list[Fact] = [
-        Fact("Collected by", (Value(actor), " on ", Value(host), " with ", Value(tool))) for actor, host, tool in who[:6]
+        Fact("Collected by", (Value(actor), " on ", Value(host), " with ", Value(tool)))
+        for actor, host, tool in who[:6]
     ]
     return (
         Fact("Archive", (head.archive_id or "none",), mono=True),
         Fact("As of ledger entry", (f"{head.seq}:{head.hash}",), mono=True),
         Fact("That entry was made", (f"{head.at:%Y-%m-%d %H:%M:%S} UTC",)),
         *people,
+        Fact("Checked before counting", (f"{counted(checked, 'file')} of events, SHA-256 as in the ledger",)),
         Fact("Counted with", (", ".join(f"{name} {version}" for name, version in tool_versions()),)),
     )

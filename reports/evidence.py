@@ -73,7 +73,7 @@ class Collection:
         mark = f"E{len(self.items) + 1}"
         name = f"e{len(self.items) + 1:02d}-{answer.name.replace('_', '-')}{about}.csv"
         data = csv_bytes(answer.frame)
-        parameters = tuple((key, shown_parameter(value)) for key, value in sorted(answer.parameters.items()))
+        parameters = tuple((key, shown_parameter(value)) for key, value in answer.parameters.items())
         evidence = Evidence(
             mark=mark,
             name=answer.name,
@@ -144,7 +144,7 @@ def _plain(value: object) -> Any:
 def shown_parameter(value: object) -> str:
     """A parameter's value as one line of text."""
     if isinstance(value, datetime | date):
-        return _time(value)
+        return _time(value).replace(".000000Z", "Z")
     return json.dumps(_plain(value), ensure_ascii=False)
 
 

@@ -136,7 +136,8 @@ class Heading:
 @dataclass(frozen=True, slots=True)
 class Cell:
     """One cell; ``raw`` is an audited value, ``text`` is ours and ``under`` a second line of it, ``lines`` are
-    further audited values under it."""
+    further audited values under it.
+    """
 
     text: str = ""
     under: str = ""
@@ -278,5 +279,3 @@ class Report:
     def section(self, section_id: str) -> Section:
         """The section with this id."""
         return next(section for section in self.sections if section.id == section_id)
-
-

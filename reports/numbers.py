@@ -7,7 +7,8 @@ from datetime import date, datetime
 NO_BREAK = "\u00a0"
 MINUS = "\u2212"
 _MONTHS = (
-    "January February March April May June July August September October November December".split()
+    *("January", "February", "March", "April", "May", "June"),
+    *("July", "August", "September", "October", "November", "December"),
 )
 
 
@@ -19,6 +20,13 @@ def count(number: int) -> str:
 def counted(number: int, noun: str, plural: str = "") -> str:
     """``1 event``, ``2 events``."""
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
+def spelled(number: int, noun: str, plural: str = "") -> str:
+    """``One matter``, ``Two matters``: a count at the head of a sentence, in words up to twelve."""
+    words = ["No", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine", "Ten", "Eleven", "Twelve"]
+    name = noun if number == 1 else plural or noun + "s"
+    return f"{words[number] if number < len(words) else f'{number:,}'} {name}"
 
 
 def percent(share: float | None) -> str:

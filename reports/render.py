@@ -11,6 +11,7 @@ import ctypes
 import os
 import shutil
 import tempfile
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
 from datetime import UTC, datetime
@@ -24,7 +25,7 @@ from kubedossier import __version__
 from kubedossier.analytics.errors import KubedossierError
 from kubedossier.reports import charts, numbers, text
 from kubedossier.reports.model import Report
-
+from kubedossier.reports.rosette import rosette
 
 Paper = Literal["a4", "letter"]
 INSTALL_LINE = "sudo apt-get install -y libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0"
@@ -38,50 +39,57 @@ def pdf_bytes(report: Report, *, paper: Paper = "a4") -> bytes:
     """
     with _own_fonts():
         weasyprint = _weasyprint()
-        fetcher = _denying_fetcher()
-        markup = html(report, rendering=", ".join(f"{name} {version}" for name, version in versions()))
-        attachments = [
-            weasyprint.Attachment(
-                string=item.data,
-                name=item.name,
-                description=item.description,
-                relationship=item.relationship,
-                created=report.cover.issued,
-                modified=report.cover.issued,
-                url_fetcher=fetcher,
-            )
-            for item in report.attachments
-        ]
+        rendering = ", ".join(f"{name} {version}" for name, version in versions())
         try:
-            from weasyprint.text.fonts import FontConfiguration
-
-            fonts = FontConfiguration()
-            sheets = [
-                weasyprint.CSS(string=_asset("styles", name), url_fetcher=fetcher, font_config=fonts, base_url=None)
-                for name in ("report.css", f"{paper}.css")
-            ]
-            document = weasyprint.HTML(string=markup, url_fetcher=fetcher, base_url=None)
-            result: bytes = document.write_pdf(
-                stylesheets=sheets,
-                font_config=fonts,
-                attachments=attachments,
-                finisher=_finisher(report),
-                pdf_variant="pdf/a-3a",
-                pdf_identifier=bytes.fromhex(report.cover.seal)[:16],
-                pdf_tags=True,
-            )
+            return _set(weasyprint, report, html(report, rendering=rendering), paper)
         except BaseException as error:
+            # The renderer raises this one past "except Exception", so that nothing can go on without what it asked for.
             if type(error).__name__ == "FatalURLFetchingError":
                 raise KubedossierError(
                     f"The report was not made: {error}", hint="A report may not load anything from outside itself."
                 ) from error
             raise
+
+
+def _set(weasyprint: Any, report: Report, markup: str, paper: Paper) -> bytes:
+    from weasyprint.text.fonts import FontConfiguration
+
+    fetcher, fonts = _denying_fetcher(), FontConfiguration()
+    sheets = [
+        weasyprint.CSS(string=_asset("styles", name), url_fetcher=fetcher, font_config=fonts, base_url=None)
+        for name in ("report.css", f"{paper}.css")
+    ]
+    attachments = [
+        weasyprint.Attachment(
+            string=item.data,
+            name=item.name,
+            description=item.description,
+            relationship=item.relationship,
+            created=report.cover.issued,
+            modified=report.cover.issued,
+            url_fetcher=fetcher,
+        )
+        for item in report.attachments
+    ]
+    document = weasyprint.HTML(string=markup, url_fetcher=fetcher, base_url=None)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)  # the renderer leaves its colour profile to the collector
+        result: bytes = document.write_pdf(
+            stylesheets=sheets,
+            font_config=fonts,
+            attachments=attachments,
+            finisher=_finisher(report),
+            pdf_variant="pdf/a-3a",
+            pdf_identifier=bytes.fromhex(report.cover.seal)[:16],
+            pdf_tags=True,
+        )
     return result
 
 
 def html(report: Report, *, rendering: str = "") -> str:
     """The document that is set as PDF; ``rendering`` names the libraries that set it."""
-    return _environment().get_template("report.html.j2").render(report=report, version=__version__, rendering=rendering)
+    template = _environment().get_template("report.html.j2")
+    return str(template.render(report=report, version=__version__, rendering=rendering))
 
 
 def versions() -> tuple[tuple[str, str], ...]:
@@ -127,7 +135,7 @@ def _environment() -> Any:
         "drawn": charts.svg,
         "sparkline": charts.sparkline,
         "bar": charts.bar,
-        "rosette": charts.rosette,
+        "rosette": rosette,
         "grouped": _grouped,
         "count": numbers.count,
         "moment": numbers.moment,
@@ -216,5 +224,3 @@ def _own_fonts() -> Iterator[None]:
                 os.environ.pop(name, None)
             else:
                 os.environ[name] = value
-
-

@@ -26,7 +26,7 @@ _MARKS_IN_A_ROW = 2
 @cache
 def _glyphs() -> frozenset[int]:
     """Code points that every family of the report can draw."""
-    from fontTools.ttLib import TTFont
+    from fontTools.ttLib import TTFont  # type: ignore[import-untyped]
 
     families: dict[str, set[int]] = {}
     for entry in sorted(resources.files("kubedossier.reports").joinpath("fonts").iterdir(), key=lambda e: e.name):
@@ -85,9 +85,7 @@ def markup(raw: str | None, *, limit: int = LIMIT) -> Markup:
 
 def prose(phrase: Iterable[Part]) -> Markup:
     """A sentence of our own words and audited values as HTML."""
-    return Markup("").join(
-        markup(part.raw, limit=60) if isinstance(part, Value) else escape(part) for part in phrase
-    )
+    return Markup("").join(markup(part.raw, limit=60) if isinstance(part, Value) else escape(part) for part in phrase)
 
 
 def sentence(phrase: Iterable[Part]) -> str:

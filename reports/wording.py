@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from kubedossier.analytics.figures import COLLECTED, DROPPED, IMPORTED, MISSING, PARTIAL
-from kubedossier.reports.findings import Observed
 from kubedossier.reports.model import Evidence, Finding, KeyFigure, Part, Phrase, Tone, Value
-from kubedossier.reports.numbers import change, count, counted, days_listed, listed, percent
+from kubedossier.reports.numbers import change, count, counted, days_listed, listed, percent, spelled
+from kubedossier.reports.observed import Observed
 
 if TYPE_CHECKING:
     import polars as pl
@@ -31,24 +31,27 @@ PANELS = (
     "Each panel has its own scale; its highest day is marked, in red where it is at least twice the median of the days "
     "with events. Weekends are shaded."
 )
-HEAT_MAP = "ATT&CK tactic of each event; an event with several techniques counts once under each tactic, so rows overlap."
+HEAT_MAP = (
+    "ATT&CK tactic of each event; an event with several techniques counts once under each tactic, so rows overlap."
+)
 METHOD = (
     "The report was made without manual editing from the archive named in A1, as it stood at the ledger entry on the "
     "cover. The same archive, entry, options and program version give the same file, byte for byte, before signing.",
     "Days are calendar days in UTC, periods are half-open: the first moment belongs to them, the last no longer does.",
-    "A request that was logged at several stages counts once, at its latest stage. A record received twice counts once.",
+    "A request that was logged at several stages counts once, at its latest stage. A record received twice counts "
+    "once.",
     "Users are counted as authenticated. A request made under impersonation counts for the user who impersonated.",
-    "Techniques are the source\u2019s own where it names any; for raw audit logs they are derived by rules of this program. "
-    "Tactics come from the table of MITRE ATT&CK (Enterprise) bundled with it.",
-    "Where a count is limited on the page, the attached data holds all rows, and the page says \u201cfirst N of M\u201d.",
+    "Techniques are the source\u2019s own where it names any; for raw audit logs they are derived by rules of this "
+    "program. Tactics come from the table of MITRE ATT&CK (Enterprise) bundled with it.",
+    "Where a table is cut on the page, it says \u201cfirst N of M\u201d, and the attached data holds all rows.",
 )
 LIMITS = (
-    "The record holds events that the source\u2019s audit rules matched, not all access to the clusters. What was never "
-    "logged, or was not matched, cannot appear here.",
+    "The record holds events that the source\u2019s audit rules matched, not all access to the clusters. What was "
+    "never logged, or was not matched, cannot appear here.",
     "Integrity is evidenced from receipt onward: the ledger shows that nothing was changed since. It cannot show what "
     "happened to an event before it was received.",
-    "The Console forgets its oldest events first. A stretch that it may have forgotten before it was read is shown as a "
-    "gap; what lay in it is unknown.",
+    "The Console forgets its oldest events first. A stretch that it may have forgotten before it was read is shown "
+    "as a gap; what lay in it is unknown.",
     "Imported files attest their content, not that they are all there is. Days known from imports alone are marked so.",
     "Two events that are equal in every field and in the same millisecond count as one.",
     "Times are the source\u2019s. The clocks of the clusters and of the Console were not checked.",
@@ -72,6 +75,11 @@ def kind_of(name: str, period: Period) -> str:
     if name != "monthly":
         return f"{name.replace('-', ' ').replace('_', ' ').capitalize()} report"
     return "Monthly compliance report" if period.is_month else "Compliance report"
+
+
+def calendar_note(drawn: int, known: int) -> str:
+    """How to read the calendar, and how much of it is drawn."""
+    return CALENDAR if known <= drawn else f"First {drawn} of {known:,} clusters, by events. {CALENDAR}"
 
 
 def coverage_words(seen: Observed) -> str:
@@ -136,13 +144,12 @@ def _complete(seen: Observed) -> str:
 
 
 def _decisions(exceptions: Sequence[Finding], reviews: Sequence[Finding]) -> str:
-    also = f"{counted(len(reviews), 'matter')} {'calls' if len(reviews) == 1 else 'call'} for a review."
+    also = f"{spelled(len(reviews), 'matter')} {'calls' if len(reviews) == 1 else 'call'} for a review."
     if not exceptions:
         return also if reviews else "No rule found a matter that needs a decision."
     verb = "needs" if len(exceptions) == 1 else "need"
     titles = listed([one.title.rstrip(".")[0].lower() + one.title.rstrip(".")[1:] for one in exceptions])
-    more = f" Another {also}" if reviews else ""
-    return f"{counted(len(exceptions), 'matter')} {verb} a decision: {titles}.{more}"
+    return f"{spelled(len(exceptions), 'matter')} {verb} a decision: {titles}.{f' {also}' if reviews else ''}"
 
 
 def key_figures(
@@ -157,7 +164,7 @@ def key_figures(
     share_before = seen.previous_denied / seen.previous_events if seen.previous_events else None
 
     def against(was: int, now: int) -> str:
-        return f"{change(None, was=was, now=now)} vs. {month}" if seen.previous_known else f"no record of {month}"
+        return f"{change(None, was=was, now=now)} vs. {month}" if seen.previous_known else "no earlier record"
 
     def grew(was: int, now: int) -> Tone:
         return "bad" if seen.previous_known and was and now >= 1.5 * was and now - was >= 10 else "plain"
@@ -172,13 +179,17 @@ def key_figures(
             marks["coverage"],
         ),
         KeyFigure(
-            "Privileged actions", count(actions), against(before.actions, actions), grew(before.actions, actions), marks["privileged"]
+            "Privileged actions",
+            count(actions),
+            against(before.actions, actions),
+            grew(before.actions, actions),
+            marks["privileged"],
         ),
         KeyFigure("Identities", count(users), against(before.identities, users), "plain", marks["users"]),
         KeyFigure(
             "Denied requests",
             percent(share),
-            f"{percent(share_before)} in {month}" if seen.previous_known else f"no record of {month}",
+            f"{percent(share_before)} in {month}" if seen.previous_known else "no earlier record",
             "plain",
             marks["activity"],
         ),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import random
+import shutil
+import subprocess
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,6 +16,10 @@ import pytest
 from kubedossier.analytics.archive import Archive
 from kubedossier.analytics.ingest.intake import Intake
 from kubedossier.analytics.ingest.row import Record
+from kubedossier.analytics.periods import parse_period
+from kubedossier.reports.build import build
+from kubedossier.reports.model import Report, Request
+from kubedossier.reports.render import pdf_bytes
 
 CONSOLE = "https://console.example:8083"
 SEPTEMBER = datetime(2026, 9, 1, tzinfo=UTC)
@@ -62,7 +68,11 @@ def pick(source: random.Random, items: Iterable[tuple[Any, ...]]) -> tuple[Any, 
 
 def event(at: datetime, user: str, action: tuple[Any, ...], cluster: tuple[Any, ...], **more: Any) -> dict[str, Any]:
     verb, resource, subresource, technique, name, _ = action
-    path = f"/api/v1/namespaces/payments/{resource}" + (f"/{name}" if name else "") + (f"/{subresource}" if subresource else "")
+    path = (
+        f"/api/v1/namespaces/payments/{resource}"
+        + (f"/{name}" if name else "")
+        + (f"/{subresource}" if subresource else "")
+    )
     return {
         "time": f"{at:%Y-%m-%dT%H:%M:%S}.{at.microsecond // 1000:03d}Z",
         "verb": verb,
@@ -92,30 +102,38 @@ def month(seed: int, first: datetime, after: datetime, number: int) -> list[dict
     return events
 
 
-def text_of(moment: datetime) -> str:
+def as_text(moment: datetime) -> str:
     return f"{moment:%Y-%m-%dT%H:%M:%S.%f}Z"
 
 
-def snapshot(root: Path, events: list[dict[str, Any]], first: datetime, after: datetime, gaps: Iterable[tuple[datetime, datetime, str]] = ()) -> None:
+def snapshot(
+    root: Path,
+    events: list[dict[str, Any]],
+    first: datetime,
+    after: datetime,
+    gaps: Iterable[tuple[datetime, datetime, str]] = (),
+) -> None:
     """Archive events as one unfiltered snapshot that collected the whole range but for the gaps."""
     collected, at = [], first
     for start, end, _ in sorted(gaps):
-        collected.append({"from": text_of(at), "to": text_of(start)})
+        collected.append({"from": as_text(at), "to": as_text(start)})
         at = end
-    collected.append({"from": text_of(at), "to": text_of(after)})
+    collected.append({"from": as_text(at), "to": as_text(after)})
     with Intake(root, kind="snapshot") as intake:
-        intake.add([Record(json.dumps(one).encode(), "console-json", "{}", str(n), CONSOLE) for n, one in enumerate(events)])
+        intake.add(
+            [Record(json.dumps(one).encode(), "console-json", "{}", str(n), CONSOLE) for n, one in enumerate(events)]
+        )
         intake.commit(
             {
                 "console": CONSOLE,
                 "source": {"url": CONSOLE, "api_version": "v33.01", "account": "auditor", "auth": "basic"},
                 "filtered": False,
                 "console_total": len(events),
-                "console_oldest": text_of(first),
+                "console_oldest": as_text(first),
                 "windows": [
                     {
-                        "from": text_of(first),
-                        "to": text_of(after),
+                        "from": as_text(first),
+                        "to": as_text(after),
                         "total_before": len(events),
                         "total_after": len(events),
                         "received": len(events),
@@ -125,9 +143,17 @@ def snapshot(root: Path, events: list[dict[str, Any]], first: datetime, after: d
                     }
                 ],
                 "collected": [one for one in collected if one["from"] < one["to"]],
-                "gaps": [{"from": text_of(start), "to": text_of(end), "reason": reason} for start, end, reason in gaps],
+                "gaps": [{"from": as_text(start), "to": as_text(end), "reason": reason} for start, end, reason in gaps],
             }
         )
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_witness_at_home(tmp_path_factory: pytest.TempPathFactory) -> Iterable[None]:
+    """Archives of the whole session are not witnessed in the home of whoever runs the tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -140,7 +166,8 @@ def busy(tmp_path_factory: pytest.TempPathFactory) -> Archive:
     events = [
         one
         for one in month(2, OCTOBER, NOVEMBER, 900)
-        if not (text_of(lost) <= one["time"] < text_of(lost + timedelta(hours=15))) and one["time"][:10] != f"{none:%Y-%m-%d}"
+        if not (as_text(lost) <= one["time"] < as_text(lost + timedelta(hours=15)))
+        and one["time"][:10] != f"{none:%Y-%m-%d}"
     ]
     gaps = [(lost, lost + timedelta(hours=15), "dropped"), (none, none + timedelta(days=1), "failed")]
     snapshot(root, events, OCTOBER, NOVEMBER, gaps)
@@ -151,7 +178,9 @@ def busy(tmp_path_factory: pytest.TempPathFactory) -> Archive:
 def quiet(tmp_path_factory: pytest.TempPathFactory) -> Archive:
     """September with one event; October collected on all days and without any."""
     root = tmp_path_factory.mktemp("quiet") / "dossier"
-    snapshot(root, [event(SEPTEMBER + timedelta(days=3), "anna@example.com", ACTIONS[0], CLUSTERS[0])], SEPTEMBER, OCTOBER)
+    snapshot(
+        root, [event(SEPTEMBER + timedelta(days=3), "anna@example.com", ACTIONS[0], CLUSTERS[0])], SEPTEMBER, OCTOBER
+    )
     snapshot(root, [], OCTOBER, NOVEMBER)
     return Archive(root)
 
@@ -185,7 +214,11 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Archive:
             at = OCTOBER + timedelta(days=number, hours=repeat)
             action = (*ACTIONS[repeat][:4], text[:250].replace("/", "\u2215"), 1)
             cluster = (f"{text}{'c' * repeat}", text, text, 1)
-            more: dict[str, Any] = {"attackTechniques": [text, "execIntoContainer"], "sourceIPs": [text], "message": text}
+            more: dict[str, Any] = {
+                "attackTechniques": [text, "execIntoContainer"],
+                "sourceIPs": [text],
+                "message": text,
+            }
             more["resources"] = f"pods/{text}" if repeat == 2 else action[1]
             if repeat == 1:
                 more["authorizationInfo"] = {"authorization.k8s.io/decision": "forbid", text: text}
@@ -194,17 +227,48 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Archive:
     return Archive(root)
 
 
-@pytest.fixture
-def text_of_pdf(tmp_path: Path) -> Callable[[bytes], str]:
-    """The text layer of a PDF, one line a line."""
-    import shutil
-    import subprocess
+def report_of(archive: Archive, period: str = "2026-10", **request: Any) -> Report:
+    return build(archive, parse_period(period, now=NOVEMBER), Request(**request))
 
+
+@pytest.fixture(scope="session")
+def busy_report(busy: Archive) -> Report:
+    return report_of(busy, organisation="Example Ltd", classification="Confidential")
+
+
+@pytest.fixture(scope="session")
+def busy_pdf(busy_report: Report) -> bytes:
+    return pdf_bytes(busy_report)
+
+
+@pytest.fixture(scope="session")
+def quiet_report(quiet: Archive) -> Report:
+    return report_of(quiet)
+
+
+@pytest.fixture(scope="session")
+def quiet_pdf(quiet_report: Report) -> bytes:
+    return pdf_bytes(quiet_report)
+
+
+@pytest.fixture(scope="session")
+def hostile_report(hostile: Archive) -> Report:
+    return report_of(hostile, organisation=HOSTILE[1], classification=HOSTILE[3])
+
+
+@pytest.fixture(scope="session")
+def hostile_pdf(hostile_report: Report) -> bytes:
+    return pdf_bytes(hostile_report, paper="letter")
+
+
+@pytest.fixture
+def text_of(tmp_path: Path) -> Callable[[bytes], str]:
+    """The text layer of a PDF, laid out as on the page."""
     if shutil.which("pdftotext") is None:
         pytest.skip("pdftotext is not installed")
 
     def read(data: bytes) -> str:
-        path = tmp_path / "report.pdf"
+        path = tmp_path / "read.pdf"
         path.write_bytes(data)
         return subprocess.run(["pdftotext", "-layout", str(path), "-"], capture_output=True, check=True).stdout.decode()
 

@@ -1,0 +1,166 @@
+"""The tables about people and rights: privileged actions by kind, by identity and one by one; denied requests.
+
+What is cut stays in the attached data and the table says so.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from kubedossier.analytics.vocabulary import user_kind
+from kubedossier.reports.cells import Row, headings, minute, number, value
+from kubedossier.reports.model import Cell, Table
+from kubedossier.reports.numbers import change
+
+if TYPE_CHECKING:
+    import polars as pl
+
+ACTIONS_SHOWN = 30
+ACTORS_SHOWN = 15
+DENIED_SHOWN = 15
+
+
+def kinds(frame: pl.DataFrame, *, was: Mapping[str, int], before: str, known: bool, mark: str) -> Table:
+    """Privileged actions by kind."""
+    counted = Counter(frame["kind"].to_list())
+    users: dict[str, set[str | None]] = {}
+    for kind, user in frame.select("kind", "user").iter_rows():
+        users.setdefault(kind, set()).add(user)
+    rows = tuple(
+        (
+            Cell(text=kind),
+            number(amount),
+            Cell(text=change(None, was=was.get(kind, 0), now=amount) if known else "\u2013"),
+            number(len(users[kind])),
+        )
+        for kind, amount in sorted(counted.items(), key=lambda item: (-item[1], item[0]))
+    )
+    sums = (Cell(text="All"), number(sum(counted.values())), Cell(), Cell()) if rows else ()
+    return Table(
+        id="privileged-kinds",
+        title="By kind",
+        headings=headings(
+            ("Kind", "Actions", f"vs. {before}", "Identities"),
+            ("text", "number", "number", "number"),
+            (40, 20, 20, 20),
+        ),
+        rows=rows,
+        total=len(rows),
+        note="",
+        empty="No privileged action in this period.",
+        mark=mark,
+        sums=sums,
+    )
+
+
+def actors(frame: pl.DataFrame, *, mark: str) -> Table:
+    """Who took privileged actions, how often and of which kind; people first, then most first."""
+    found: dict[tuple[str | None, str], list[datetime]] = {}
+    for user, kind, time in frame.select("user", "kind", "time").iter_rows():
+        found.setdefault((user, kind), []).append(time)
+    ranked = sorted(
+        found.items(), key=lambda item: (not _is_person(item[0][0]), -len(item[1]), item[0][0] or "", item[0][1])
+    )
+    rows = tuple(
+        (
+            value(user),
+            Cell(text=user_kind(user) or "unknown"),
+            Cell(text=kind),
+            number(len(times)),
+            Cell(text=minute(min(times))),
+            Cell(text=minute(max(times))),
+        )
+        for (user, kind), times in ranked[:ACTORS_SHOWN]
+    )
+    return Table(
+        id="privileged-actors",
+        title="By identity",
+        headings=headings(
+            ("Identity", "Identity is", "Kind", "Actions", "First (UTC)", "Last (UTC)"),
+            ("value", "text", "text", "number", "time", "time"),
+            (35, 14, 17, 10, 12, 12),
+        ),
+        rows=rows,
+        total=len(ranked),
+        note="People first, then most first.",
+        empty="No privileged action in this period.",
+        mark=mark,
+        sums=(Cell(text="All"), Cell(), Cell(), number(frame.height), Cell(), Cell()),
+    )
+
+
+def actions(frame: pl.DataFrame, *, mark: str) -> Table:
+    """Single privileged actions, of people first, then in the order of time: when, what, who from where, on what."""
+    ordered = sorted(frame.rows(named=True), key=lambda row: not _is_person(row["user"]))
+    return Table(
+        id="privileged-actions",
+        title="Single actions",
+        headings=headings(
+            ("Time (UTC)", "Kind", "Identity and source", "Action and object", "Outcome"),
+            ("time", "text", "value", "value", "text"),
+            (10, 13, 34, 34, 9),
+        ),
+        rows=tuple(_action(row) for row in ordered[:ACTIONS_SHOWN]),
+        total=frame.height,
+        note="Of people first, then of all others, each in the order of time.",
+        empty="No privileged action in this period.",
+        mark=mark,
+    )
+
+
+def denied(frame: pl.DataFrame, *, mark: str) -> Table:
+    """Requests that the API servers refused, alike ones together, most first."""
+    rows = tuple(
+        (
+            value(row["user"]),
+            value(f"{row['action'] or ''} {_object(row)}".strip() or None, row["cluster"] or ""),
+            number(row["events"]),
+            Cell(text=minute(row["first_time"])),
+            Cell(text=minute(row["last_time"])),
+        )
+        for row in frame.head(DENIED_SHOWN).rows(named=True)
+    )
+    total = int(frame["events"].sum() or 0)
+    return Table(
+        id="denied-requests",
+        title="By identity and object",
+        headings=headings(
+            ("Identity", "Action, object and cluster", "Requests", "First (UTC)", "Last (UTC)"),
+            ("value", "value", "number", "time", "time"),
+            (34, 30, 11, 12.5, 12.5),
+        ),
+        rows=rows,
+        total=frame.height,
+        note="Forbidden by authorization, or answered with 401 or 403. Alike requests stand together.",
+        empty="No request was denied in this period.",
+        mark=mark,
+        sums=(Cell(text="All denied requests"), Cell(), number(total), Cell(), Cell()) if rows else (),
+    )
+
+
+def _action(row: Row) -> tuple[Cell, ...]:
+    when: datetime = row["time"]
+    user = row["user"]
+    acted_as = f"as {row['impersonated_user']}" if row.get("impersonated_user") else ""
+    status = row.get("status_code")
+    decision = row.get("decision") or ""
+    return (
+        Cell(text=f"{when.day} {when:%b}", under=f"{when:%H:%M:%S}"),
+        Cell(text=row.get("kind") or row.get("action") or ""),
+        value(user, acted_as, ", ".join(row.get("source_ips") or [])),
+        value(f"{row.get('action') or ''} {_object(row)}".strip() or None, row.get("cluster") or ""),
+        Cell(text=" ".join(part for part in (decision, str(status) if status is not None else "") if part) or "\u2013"),
+    )
+
+
+def _object(row: Row) -> str:
+    return "/".join(
+        part for part in (row.get("namespace"), row.get("resource"), row.get("name"), row.get("subresource")) if part
+    )
+
+
+def _is_person(user: str | None) -> bool:
+    return user_kind(user) == "human"

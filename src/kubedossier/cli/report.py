@@ -1,0 +1,145 @@
+"""``kubedossier report``: the compliance report of a period, as PDF or as data."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from kubedossier.cli import Settings, example
+
+if TYPE_CHECKING:
+    from kubedossier.analytics.periods import Period
+    from kubedossier.reports.model import Report
+
+FORMATS = ("pdf", "json")
+PAPERS = ("a4", "letter")
+
+
+@click.command(
+    epilog=example(
+        """
+kubedossier report
+kubedossier report --period 2026-10 --organisation "Example Ltd"
+kubedossier report --period 2026-Q3 --paper letter -o q3.pdf
+kubedossier report --period 2026-10 -f json -o - | jq .findings
+kubedossier report --period 2026-10 --as-of 42 --issued 2026-11-01
+"""
+    )
+)
+@click.argument("name", default="monthly")
+@click.option("--period", metavar="PERIOD", help="2026-10, 2026-Q3, last-month, 30d ...  [default: last-month]")
+@click.option(
+    "-f", "--format", "format_", type=click.Choice(FORMATS), default="pdf", show_default=True, help="What to make."
+)
+@click.option(
+    "-o",
+    "--output",
+    metavar="FILE",
+    help="Where to write it; - is stdout.  [default: ARCHIVE/reports/PERIOD/NAME-PERIOD.pdf]",
+)
+@click.option("--paper", type=click.Choice(PAPERS), help="The paper of the PDF.  [default: a4]")
+@click.option("--organisation", metavar="TEXT", help="Whose clusters these are.")
+@click.option("--classification", metavar="TEXT", help="Printed on every page, such as Confidential.")
+@click.option("--as-of", type=click.IntRange(min=1), metavar="SEQ", help="The archive as it was at this ledger entry.")
+@click.option("--issued", metavar="DATE", help="The date to print as issued.  [default: that of the ledger entry]")
+@click.pass_obj
+def command(
+    settings: Settings,
+    name: str,
+    period: str | None,
+    format_: str,
+    output: str | None,
+    paper: str | None,
+    organisation: str | None,
+    classification: str | None,
+    as_of: int | None,
+    issued: str | None,
+) -> None:
+    """Print a compliance report as PDF, with its evidence attached.
+
+    NAME is a report of the configuration; 'monthly' is always there. The file appears when it is complete, and its
+    path is printed. The same archive, entry and options give the same bytes.
+    """
+    from kubedossier.analytics.archive import Archive
+    from kubedossier.analytics.periods import parse_period
+    from kubedossier.cli.diagnostics import detail
+    from kubedossier.reports.build import build
+    from kubedossier.reports.model import Request
+
+    chosen = settings.config.report(name)
+    root = settings.archive_path()
+    span = parse_period(period or chosen.period or "last-month", now=datetime.now(UTC))
+    request = Request(
+        name=name,
+        organisation=_first(organisation, chosen.organisation),
+        classification=_first(classification, chosen.classification),
+        prepared_by=chosen.prepared_by or "",
+        issued=_issued(issued),
+    )
+    archive = Archive(root, as_of=as_of)
+    detail(f"Asking the archive at '{root}' about {span.title()}.")
+    report = build(archive, span, request)
+    data = _rendered(report, format_, _first(paper, chosen.paper) or "a4")
+    _deliver(data, output, root, span, f"{name}-{span.label}.{format_}")
+    _tell(report)
+
+
+def _first(given: str | None, configured: str | None) -> str:
+    return given if given is not None else configured or ""
+
+
+def _issued(text: str | None) -> datetime | None:
+    """The moment to print as issued; a date alone is its first moment, UTC."""
+    from kubedossier.analytics.errors import UsageError
+
+    if text is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(text) if len(text) > 10 else datetime.combine(date.fromisoformat(text), time())
+    except ValueError:
+        raise UsageError(f"'{text}' is not a date", hint="Write 2026-11-01 or 2026-11-01T06:00:00Z.") from None
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+def _rendered(report: Report, format_: str, paper: str) -> bytes:
+    if format_ == "json":
+        from kubedossier.reports.data import json_bytes
+
+        return json_bytes(report)
+    from kubedossier.reports.render import pdf_bytes
+
+    return pdf_bytes(report, paper="letter" if paper == "letter" else "a4")
+
+
+def _deliver(data: bytes, output: str | None, root: Path, period: Period, name: str) -> None:
+    """Write the file whole and print its path, or write the data to stdout."""
+    from kubedossier.analytics.errors import StorageError
+    from kubedossier.cli.output import complete_file, write_bytes, write_line
+
+    if output == "-":
+        write_bytes(data)
+        return
+    path = Path(output) if output else root / "reports" / period.label / name
+    if not output:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StorageError(
+                f"Cannot make the folder '{path.parent}': {error.strerror}", hint="Name another file with -o."
+            ) from error
+    with complete_file(path) as handle:
+        handle.write(data)
+    write_line(str(path))
+
+
+def _tell(report: Report) -> None:
+    """Say on stderr what the reader must not miss: findings that need somebody."""
+    from kubedossier.cli.diagnostics import say
+
+    exceptions = sum(finding.rating == "exception" for finding in report.findings)
+    reviews = sum(finding.rating == "review" for finding in report.findings)
+    words = f"{exceptions} exception{'s' * (exceptions != 1)}, {reviews} for review"
+    say(f"{report.cover.period}: {report.cover.events:,} events; {words}.", exceptions=exceptions, reviews=reviews)

@@ -1,0 +1,136 @@
+"""``report`` as a user meets it: where the file lies, what is printed, and that a failure leaves nothing."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from kubedossier.analytics.ingest.intake import Intake
+from kubedossier.analytics.ingest.row import Record
+from kubedossier.cli import cli, diagnostics
+
+EVENT = {
+    "time": "2026-10-05T10:00:00.000Z",
+    "verb": "create",
+    "user": {"username": "anna@example.com"},
+    "resources": "pods/exec",
+    "requestURI": "/api/v1/namespaces/shop/pods/web-0/exec",
+    "attackTechniques": ["execIntoContainer"],
+    "cluster": "prod",
+    "provider": "aws",
+    "accountID": "1",
+}
+
+
+@pytest.fixture
+def archive(archive_path: Path) -> Path:
+    with Intake(archive_path, kind="import") as intake:
+        intake.add([Record(json.dumps(EVENT).encode(), "console-json")])
+        intake.commit({})
+    return archive_path
+
+
+@pytest.fixture
+def run(monkeypatch, capfdbinary):
+    def call(*arguments: str) -> tuple[int, bytes, str]:
+        monkeypatch.setattr("sys.argv", ["kubedossier", *arguments])
+        code = diagnostics.run(cli)
+        out, err = capfdbinary.readouterr()
+        return code, out, err.decode()
+
+    return call
+
+
+def test_the_file_lies_in_the_archive_and_its_path_is_printed(archive, run):
+    code, out, err = run("--archive", str(archive), "report", "--period", "2026-10")
+    path = archive / "reports" / "2026-10" / "monthly-2026-10.pdf"
+    assert (code, out.decode().strip()) == (0, str(path))
+    assert path.read_bytes().startswith(b"%PDF-1.7")
+    assert "1 events" not in err
+    assert [one.name for one in path.parent.iterdir()] == [path.name]
+
+
+def test_json_goes_to_stdout_and_holds_the_same_numbers(archive, run):
+    code, out, _ = run("--archive", str(archive), "report", "--period", "2026-10", "-f", "json", "-o", "-")
+    report = json.loads(out)
+    assert code == 0
+    assert report["cover"]["events"] == 1
+    assert report["cover"]["number"] == "KD-2026-10-0002"
+    assert {one["rule"] for one in report["findings"]} >= {"completeness", "accounting", "interactive-access"}
+    assert report["manifest"]["report"]["period"]["label"] == "2026-10"
+
+
+def test_issued_and_classification_are_printed_as_given(archive, run):
+    arguments = (
+        "--issued",
+        "2026-11-01",
+        "--classification",
+        "Secret",
+        "--organisation",
+        "Acme",
+        "-f",
+        "json",
+        "-o",
+        "-",
+    )
+    _, out, _ = run("--archive", str(archive), "report", "--period", "2026-10", *arguments)
+    cover = json.loads(out)["cover"]
+    assert (cover["issued"], cover["classification"], cover["organisation"]) == (
+        "2026-11-01T00:00:00Z", "Secret", "Acme",
+    )  # fmt: skip
+
+
+def test_the_default_period_is_last_month(archive, run):
+    _, out, _ = run("--archive", str(archive), "report", "-f", "json", "-o", "-")
+    now = datetime.now(UTC)
+    last = (now.year * 12 + now.month - 2) // 12, (now.year * 12 + now.month - 2) % 12 + 1
+    assert json.loads(out)["cover"]["period_label"] == f"{last[0]}-{last[1]:02d}"
+
+
+def test_a_failing_render_leaves_no_file(archive, run, monkeypatch, tmp_path):
+    from kubedossier.analytics.errors import KubedossierError
+
+    def fail(*_, **__):
+        raise KubedossierError("The report was not made", hint="Try again.")
+
+    monkeypatch.setattr("kubedossier.reports.render.pdf_bytes", fail)
+    code, out, err = run("--archive", str(archive), "report", "--period", "2026-10", "-o", str(tmp_path / "out.pdf"))
+    assert (code, out) == (1, b"")
+    assert "Try again." in err
+    assert not (tmp_path / "out.pdf").exists()
+    assert not (archive / "reports").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (("--period", "2026-13"), 2, "is not a period"),
+        (("--issued", "yesterday"), 2, "is not a date"),
+        (("--as-of", "99"), 7, "has no entry 99"),
+        (("quarterly",), 2, "No [report.quarterly]"),
+        (("-f", "docx"), 2, "docx"),
+    ],
+)
+def test_mistakes_are_told(archive, run, arguments, code, words):
+    found, out, err = run("--archive", str(archive), "report", *arguments)
+    assert (found, out) == (code, b"")
+    assert words in err
+
+
+def test_no_archive_is_told(run, tmp_path):
+    code, _, err = run("--archive", str(tmp_path / "none"), "report", "--period", "2026-10")
+    assert code == 7
+    assert "There is no archive" in err
+
+
+def test_the_configuration_says_what_the_command_line_does_not(archive, run, tmp_path):
+    config = tmp_path / "kubedossier.toml"
+    config.write_text(
+        f'archive = "{archive}"\n[report.board]\norganisation = "From the file"\nperiod = "2026-10"\n', "utf-8"
+    )
+    code, out, _ = run("--config", str(config), "report", "board", "-f", "json", "-o", "-")
+    cover = json.loads(out)["cover"]
+    assert (code, cover["organisation"], cover["kind"]) == (0, "From the file", "Board report")

@@ -1,0 +1,222 @@
+"""The numbers of the report: they agree with each other, and where they cannot there is no report."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import shutil
+from datetime import UTC, datetime
+
+import polars as pl
+import pytest
+
+from kubedossier.analytics.archive import Archive
+from kubedossier.analytics.errors import IntegrityError
+from kubedossier.analytics.periods import parse_period
+from kubedossier.reports import asking
+from kubedossier.reports.build import build
+from kubedossier.reports.evidence import MANIFEST_NAME, csv_bytes
+from kubedossier.reports.findings import judge
+from kubedossier.reports.model import Request
+
+NOW = datetime(2026, 11, 2, tzinfo=UTC)
+OCTOBER = parse_period("2026-10", now=NOW)
+
+
+def number(cell) -> int:
+    return int(cell.text.replace(",", ""))
+
+
+def column(table, title):
+    index = [heading.title for heading in table.headings].index(title)
+    return [number(row[index]) for row in table.rows], index
+
+
+def table(report, name):
+    return next(one for one in report.rankings if one.id == name)
+
+
+@pytest.mark.parametrize("name", ["identities", "cluster", "provider"])
+def test_each_ranking_adds_up_to_the_number_on_the_cover(busy_report, name):
+    ranking = table(busy_report, name)
+    shown, index = column(ranking, "Events")
+    if ranking.sums[0].text == "All":
+        assert sum(shown) == number(ranking.sums[index]) == busy_report.cover.events
+    else:
+        assert sum(shown) + number(ranking.sums[index]) == busy_report.cover.events
+
+
+def test_every_figure_of_all_events_adds_up_to_the_cover(busy_report):
+    charts = (busy_report.completeness.strip, busy_report.completeness.calendar, busy_report.activity)
+    assert [sum(chart.figure.column("events")) for chart in charts] == [busy_report.cover.events] * 3
+    assert busy_report.key_figures[0].value == f"{busy_report.cover.events:,}"
+
+
+def test_the_bridge_leads_from_the_records_to_the_events(busy_report):
+    stored, hidden, events = (int(fact.text[0].replace(",", "")) for fact in busy_report.completeness.bridge)
+    assert stored - hidden == events == busy_report.cover.events
+
+
+def test_privileged_actions_are_the_same_number_everywhere(busy_report):
+    kinds, _ = column(busy_report.privileged_kinds, "Actions")
+    evidence = next(one for one in busy_report.evidence if one.mark == busy_report.privileged.mark)
+    assert sum(kinds) == busy_report.privileged.total == evidence.rows
+    assert busy_report.key_figures[2].value == f"{sum(kinds):,}"
+    people = busy_report.privileged_people
+    assert number(people.sums[3]) == sum(kinds)
+
+
+def test_denied_requests_are_the_same_number_in_table_chart_and_share(busy_report):
+    denied = sum(busy_report.activity.figure.column("denied"))
+    assert number(busy_report.denied.sums[2]) == denied
+    share = denied / busy_report.cover.events * 100
+    assert busy_report.key_figures[4].value.startswith(f"{share:.1f}".removesuffix(".0"))
+
+
+def test_the_seal_is_the_digest_of_the_manifest_and_the_manifest_holds_every_file(busy_report):
+    files = {item.name: item.data for item in busy_report.attachments}
+    assert hashlib.sha256(files[MANIFEST_NAME]).hexdigest() == busy_report.cover.seal
+    manifest = json.loads(files.pop(MANIFEST_NAME))
+    assert {one["file"]: one["file_sha256"] for one in manifest["queries"]} == {
+        name: hashlib.sha256(data).hexdigest() for name, data in files.items()
+    }
+    assert manifest["archive"]["entry_sha256"] == busy_report.cover.as_of_hash
+
+
+def test_every_mark_on_the_page_has_its_evidence(busy_report):
+    marks = {one.mark for one in busy_report.evidence}
+    used = {mark for finding in busy_report.findings for mark in finding.marks}
+    used |= {key.mark for key in busy_report.key_figures} | {one.mark for one in busy_report.rankings}
+    used |= {busy_report.privileged.mark, busy_report.denied.mark, busy_report.activity.mark}
+    assert used <= marks
+
+
+def test_a_gap_is_an_exception_and_names_the_days(busy_report):
+    finding = next(one for one in busy_report.findings if one.rule == "completeness")
+    assert (finding.rating, finding.support) == ("exception", "not evidenced")
+    assert "14 October 2026" in finding.text[0]
+    assert "20 October 2026" in finding.text[0]
+    assert busy_report.cover.coverage == "31 days: 29 collected, 1 possibly dropped, 1 not collected"
+
+
+def test_a_month_without_events_that_was_collected_is_complete(quiet_report):
+    assert quiet_report.cover.events == 0
+    finding = next(one for one in quiet_report.findings if one.rule == "completeness")
+    assert finding.rating == "met"
+    assert quiet_report.key_figures[1].value == "31 / 31"
+    assert quiet_report.lead[0] == "The record holds no event in October 2026. "
+
+
+def test_one_event_is_written_in_the_singular(quiet):
+    report = build(quiet, parse_period("2026-09", now=NOW), Request())
+    assert report.lead[0] == "The record holds 1 event of 1 cluster in September 2026, by 1 identity. "
+    assert report.privileged.total == 1
+
+
+def test_another_ledger_entry_gives_another_report(busy):
+    earlier = Archive(busy.path, as_of=2)
+    report = build(earlier, OCTOBER, Request())
+    assert report.cover.as_of_seq == 2
+    assert report.cover.events == 0
+    assert report.cover.number == "KD-2026-10-0002"
+
+
+def test_the_seal_depends_on_the_evidence_and_not_on_how_it_is_presented(busy, busy_report):
+    again = build(busy, OCTOBER, Request(organisation="Somebody else", issued=datetime(2027, 1, 1, tzinfo=UTC)))
+    assert again.cover.seal == busy_report.cover.seal
+    other = build(busy, parse_period("2026-10-01..2026-10-30", now=NOW), Request())
+    assert other.cover.seal != busy_report.cover.seal
+
+
+def test_answers_that_disagree_make_no_report(busy, monkeypatch):
+    asked = asking.ask(busy, OCTOBER)
+    clusters = asked.answers["cluster_ranking"]
+    asked.answers["cluster_ranking"] = type("Wrong", (), {"name": clusters.name, "frame": clusters.frame.head(2)})()
+    monkeypatch.setattr("kubedossier.reports.build.ask", lambda *_: asked)
+    with pytest.raises(IntegrityError, match="disagree on the number of events"):
+        build(busy, OCTOBER, Request())
+
+
+def test_a_file_that_changed_makes_no_report(busy, tmp_path):
+    shutil.copytree(busy.path, tmp_path / "copy")
+    copy = Archive(tmp_path / "copy")
+    file = copy.path / copy.ledger.live()[-1].path
+    data = bytearray(file.read_bytes())
+    data[len(data) // 2] ^= 1
+    file.chmod(0o644)
+    file.write_bytes(data)
+    with pytest.raises(IntegrityError, match="is not what the ledger says"):
+        build(copy, OCTOBER, Request())
+    file.unlink()
+    with pytest.raises(IntegrityError, match="found nothing"):
+        build(copy, OCTOBER, Request())
+
+
+@pytest.mark.parametrize("period", ["2026-Q4", "2026", "2026-10-14", "2026-10-10..2026-10-20"])
+def test_other_periods_add_up_as_well(busy, period):
+    report = build(busy, parse_period(period, now=NOW), Request())
+    assert sum(report.completeness.calendar.figure.column("events")) == report.cover.events > 0
+    assert sum(report.activity.figure.column("events")) == report.cover.events
+
+
+def test_formulas_in_the_attached_data_are_text(hostile_report):
+    rows = next(item.data for item in hostile_report.attachments if item.name.endswith("-top-users.csv")).decode()
+    assert "\"'=cmd|' /C calc'!A0\"" in rows
+    assert '"admin\u202egnp.exe"' in rows
+
+
+def test_csv_tells_null_from_empty_and_writes_times_in_utc():
+    frame = pl.DataFrame(
+        {
+            "text": ["", None, 'a"b'],
+            "number": [1, -2, None],
+            "at": [datetime(2026, 10, 1, 2, tzinfo=UTC), None, None],
+            "list": [["=x"], [], None],
+        }
+    )
+    assert csv_bytes(frame).decode() == (
+        '"text","number","at","list"\n"",1,2026-10-01T02:00:00.000000Z,"[""=x""]"\n,-2,,"[]"\n"a""b",,,\n'
+    )
+
+
+def test_rules_never_speak_of_compliance(busy_report, quiet_report, hostile_report):
+    for report in (busy_report, quiet_report, hostile_report):
+        for finding in report.findings:
+            words = f"{finding.title} {finding.statement} {finding.method} {finding.support}".lower()
+            assert "complian" not in words
+            assert "comply" not in words
+            assert finding.support == {"met": "supports", "review": "partly supports"}.get(
+                finding.rating, "not evidenced"
+            )
+
+
+def observed(busy, **changes):
+    from kubedossier.reports.build import _observed
+
+    asked = asking.ask(busy, OCTOBER)
+    return dataclasses.replace(_observed(asked, OCTOBER, asking.agreed_total(asked)), **changes)
+
+
+def test_each_rule_changes_its_rating_with_what_it_reads(busy):
+    seen = observed(busy)
+    by_rule = {one.rule: one.rating for one in judge(seen)}
+    assert by_rule["accounting"] == by_rule["anonymous"] == by_rule["population"] == "met"
+    assert by_rule["role-changes"] == by_rule["secret-access"] == by_rule["interactive-access"] == "review"
+    changed = {
+        "accounting": [
+            ({"received": seen.received + 1}, "exception"),
+            ({"received": seen.received + 2, "rejected": 2}, "review"),
+        ],
+        "population": [({"unstable_windows": 1}, "review")],
+        "anonymous": [({"anonymous_allowed": 1}, "exception")],
+        "role-changes": [({"actions": []}, "met")],
+        "elevated": [({"actions": []}, "met")],
+        "denied": [({"denied": seen.events // 2}, "review"), ({"denied": 0}, "met")],
+        "volume": [({"previous_events": 1}, "review"), ({"previous_events": seen.events}, "met")],
+        "vocabulary": [({"unknown_techniques": ("new",)}, "review")],
+    }
+    for rule, cases in changed.items():
+        for change, rating in cases:
+            found = {one.rule: one.rating for one in judge(dataclasses.replace(seen, **change))}
+            assert found[rule] == rating, (rule, change)
