@@ -9,6 +9,7 @@ import shlex
 import click
 import pytest
 
+from kubedossier.analytics.config import read_config
 from kubedossier.cli import COMMANDS, cli
 
 DOCUMENTS = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")
@@ -55,6 +56,14 @@ def test_every_make_target_in_a_document_is_there(checkout, name):
 def test_every_link_inside_the_tree_leads_somewhere(checkout, name):
     links = re.findall(r"\]\((?!https?:|#)([^)#]+)", (checkout / name).read_text("utf-8"))
     assert [link for link in links if not (checkout / link).exists()] == []
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_every_configuration_in_a_document_is_one_the_program_takes(checkout, name, tmp_path):
+    for block in re.findall(r"^```toml\n(.*?)^```", (checkout / name).read_text("utf-8"), re.MULTILINE | re.DOTALL):
+        path = tmp_path / "kubedossier.toml"
+        path.write_text(block, "utf-8")
+        assert read_config(path).path == path
 
 
 def test_a_wrong_command_would_be_found():
