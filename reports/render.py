@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import atexit
 import ctypes
+import logging
 import os
 import shutil
 import tempfile
@@ -40,15 +41,40 @@ def pdf_bytes(report: Report, *, paper: Paper = "a4") -> bytes:
     with _own_fonts():
         weasyprint = _weasyprint()
         rendering = ", ".join(f"{name} {version}" for name, version in versions())
-        try:
-            return _set(weasyprint, report, html(report, rendering=rendering), paper)
-        except BaseException as error:
-            # The renderer raises this one past "except Exception", so that nothing can go on without what it asked for.
-            if type(error).__name__ == "FatalURLFetchingError":
-                raise KubedossierError(
-                    f"The report was not made: {error}", hint="A report may not load anything from outside itself."
-                ) from error
-            raise
+        from weasyprint.urls import FatalURLFetchingError
+
+        with _complaints() as complaints:
+            try:
+                result = _set(weasyprint, report, html(report, rendering=rendering), paper)
+            except FatalURLFetchingError as error:
+                raise _not_made(str(error)) from error
+        if complaints:
+            raise _not_made(complaints[0])
+        return result
+
+
+def _not_made(reason: str) -> KubedossierError:
+    return KubedossierError(
+        f"The report was not made: {reason}", hint="A report may not load anything from outside itself."
+    )
+
+
+@contextmanager
+def _complaints() -> Iterator[list[str]]:
+    """What the renderer logs as an error: it would leave a hole in the page and go on."""
+    found: list[str] = []
+
+    class Keep(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            found.append(record.getMessage())
+
+    handler = Keep(level=logging.ERROR)
+    logger = logging.getLogger("weasyprint")
+    logger.addHandler(handler)
+    try:
+        yield found
+    finally:
+        logger.removeHandler(handler)
 
 
 def _set(weasyprint: Any, report: Report, markup: str, paper: Paper) -> bytes:

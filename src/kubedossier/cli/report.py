@@ -117,8 +117,11 @@ def _rendered(report: Report, format_: str, paper: str) -> bytes:
 def _deliver(data: bytes, output: str | None, root: Path, period: Period, name: str) -> None:
     """Write the file whole and print its path, or write the data to stdout."""
     from kubedossier.analytics.errors import StorageError
-    from kubedossier.cli.output import complete_file, write_bytes, write_line
+    from kubedossier.cli.output import complete_file, write_bytes, write_line, write_text
 
+    if output == "-" and name.endswith(".json"):
+        write_text(data.decode())
+        return
     if output == "-":
         write_bytes(data)
         return
@@ -138,8 +141,9 @@ def _deliver(data: bytes, output: str | None, root: Path, period: Period, name: 
 def _tell(report: Report) -> None:
     """Say on stderr what the reader must not miss: findings that need somebody."""
     from kubedossier.cli.diagnostics import say
+    from kubedossier.reports.numbers import counted
 
     exceptions = sum(finding.rating == "exception" for finding in report.findings)
     reviews = sum(finding.rating == "review" for finding in report.findings)
-    words = f"{exceptions} exception{'s' * (exceptions != 1)}, {reviews} for review"
-    say(f"{report.cover.period}: {report.cover.events:,} events; {words}.", exceptions=exceptions, reviews=reviews)
+    words = f"{counted(report.cover.events, 'event')}; {counted(exceptions, 'exception')}, {reviews} for review"
+    say(f"{report.cover.period}: {words}.", exceptions=exceptions, reviews=reviews)
