@@ -16,8 +16,8 @@ JSON = dict[str, Any]
 def odd_records(month: date) -> list[tuple[datetime, bytes]]:
     """Each odd record with the moment it belongs to; as the Console would send it.
 
-    Without a usable time are four, of unknown technique one, of wrong types two; the others hold names that are hostile
-    to a terminal, a spreadsheet, a page or a path, and text in several scripts.
+    Without a usable time are four, of an unknown technique one, of wrong types three; the others hold names that are
+    hostile to a terminal, a spreadsheet, a page or a path, and text in several scripts.
     """
     first = datetime.combine(month.replace(day=1), time(9, 30), UTC)
     found = []
@@ -68,7 +68,7 @@ _CHANGES: tuple[Callable[[JSON], None], ...] = (
     _set(attackTechniques=["execIntoContainer", "containerDrift"]),
     _set(sourceIPs="198.51.100.34"),
     _set(user="jonas.weber@example.com"),
-    _set(provider="hetzner"),
+    _set(authorizationInfo="allow"),
     _set(riskScore=7, labels={"team": "sites"}),
     _set(collections=None, attackTechniques=None, sourceIPs=None),
     _cut_blob,
