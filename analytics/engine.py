@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 import threading
+import weakref
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -47,7 +48,9 @@ class Engine:
         self._ledger = ledger
         self._streams = coverage.tables(ledger)
         self._lock = threading.Lock()
-        self._base: duckdb.DuckDBPyConnection | None = None
+        self._base: list[duckdb.DuckDBPyConnection] = []
+        # DuckDB complains on stderr about a connection that outlives the interpreter's orderly end.
+        weakref.finalize(self, self._base.clear)
 
     def run(
         self,
@@ -74,10 +77,10 @@ class Engine:
             StorageError: a file that the ledger names cannot be read.
         """
         with self._lock:
-            if self._base is None:
-                self._base = _open()
-                self._base.execute("set lock_configuration = true")
-            connection = self._base.cursor()
+            if not self._base:
+                self._base.append(_open())
+                self._base[0].execute("set lock_configuration = true")
+            connection = self._base[0].cursor()
         try:
             self._lay_trusted(connection, bare(sql), scope, reads or Scope())
             answer = connection.sql(sql, params=dict(parameters))
@@ -159,7 +162,9 @@ _VIEWS_HINT = (
 def _open() -> duckdb.DuckDBPyConnection:
     connection = duckdb.connect(config=_CONFIG)
     connection.execute("set TimeZone = 'UTC'")
-    connection.execute("set enable_progress_bar = false")
+    # In a notebook without ipywidgets the bar is off, and DuckDB refuses even to be told so.
+    if connection.execute("select current_setting('enable_progress_bar')").fetchall() == [(True,)]:
+        connection.execute("set enable_progress_bar = false")
     return connection
 
 
