@@ -110,9 +110,9 @@ def claims(
         if not result.stable:
             gaps.append(Gap(part, "unstable"))
             continue
-        if kept := clip(part, Window(safe_from, USABLE.end)):
+        if kept := clip(part, Window(safe_from, part.end)):
             whole.append(kept)
-        if lost := clip(part, Window(USABLE.start, safe_from)):
+        if lost := clip(part, Window(part.start, safe_from)):
             gaps.append(Gap(lost, "dropped"))
     return joined(whole), gaps
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
@@ -61,10 +62,13 @@ class Crew(Generic[Task, Result]):
             except queue.Empty:
                 return found
 
-    def dismiss(self) -> None:
-        """Let the threads end when they are done with what they do now; does not wait for them."""
+    def dismiss(self, *, wait_s: float) -> None:
+        """Let the threads end when they are done with what they do now, and wait a little for that."""
         for _ in self._threads:
             self._tasks.put(None)
+        until = time.monotonic() + wait_s
+        for thread in self._threads:
+            thread.join(max(0.0, until - time.monotonic()))
 
     def _run(self) -> None:
         while (task := self._tasks.get()) is not None:

@@ -61,9 +61,10 @@ def fetch_untimed(
         if missing is not None and found >= missing:
             return Untimed(missing, found)
         most = max(most, found)
-    if missing is None:
+    if missing is None or total is None:
         return Untimed(None, most)
-    return _read_all(get_page, everything, page_size, take, missing, most)
+    whole = _read_all(get_page, everything, page_size, take) == total
+    return Untimed(missing, missing if whole else most)
 
 
 def _read_end(
@@ -100,21 +101,13 @@ def _difference(get_page: GetPage, everything: Query) -> tuple[int | None, int |
     return difference, before
 
 
-def _read_all(
-    get_page: GetPage,
-    everything: Query,
-    page_size: int,
-    take: Callable[[tuple[bytes, ...]], None],
-    missing: int,
-    found: int,
-) -> Untimed:
-    """The last resort: every record, whatever its time."""
-    received, totals = 0, set()
+def _read_all(get_page: GetPage, everything: Query, page_size: int, take: Callable[[tuple[bytes, ...]], None]) -> int:
+    """The last resort: every record, whatever its time; how many there were."""
+    received = 0
     for page in _pages(get_page, everything, page_size):
         take(page.rows)
         received += len(page.rows)
-        totals.add(page.total)
-    return Untimed(missing, missing if totals == {received} else min(found, missing - 1))
+    return received
 
 
 def _pages(get_page: GetPage, query: Query, page_size: int, offset: int = 0) -> Iterator[Page]:

@@ -22,6 +22,8 @@ from kubedossier.analytics.ingest.times import parse_time
 
 MOST_BYTES = 64 * 1024 * 1024
 READINGS = 3
+SMALLEST_CAP = 50
+"""No Console is known to give fewer rows a page when it has them."""
 _SECOND, _MILLISECOND = 1_000_000, 1000
 
 GetPage = Callable[[Query, int, int], Page]
@@ -77,6 +79,7 @@ class Reading:
         digest: SHA-256 over the SHA-256 of each body.
         looped: the same page came twice in a row, so that the reading was broken off.
         heavy: it has more events or bytes than one window should, and was broken off.
+        full_page: a page had as many rows as it may.
     """
 
     rows: list[bytes] = field(default_factory=list)
@@ -199,13 +202,15 @@ def _read_once(get_page: GetPage, asked: Query, *, page_size: int, most_rows: in
             reading.looped = True
             return reading
         before = page.sha256
-        reading.full_page = reading.full_page or len(page.rows) >= page_size
+        reading.full_page = reading.full_page or len(page.rows) >= min(page_size, SMALLEST_CAP)
         reading.rows += page.rows
         size += page.size_bytes
         expected = len(reading.rows) if page.total is None else page.total
         if page.total is not None and len(reading.rows) >= page.total:
             return reading
-        if most_rows is not None and (expected > most_rows or size > MOST_BYTES):
+        # A count is believed as far as full pages bear it out.
+        crowded = reading.full_page and most_rows is not None and expected > most_rows
+        if crowded or (most_rows is not None and size > MOST_BYTES):
             reading.heavy = True
             return reading
 

@@ -43,6 +43,7 @@ from kubedossier.analytics.store.ledger import time_text
 COMMIT_ROWS = 5000
 COMMIT_S = 60.0
 COMMIT_BYTES = 64 * 1024 * 1024
+LEAVE_S = 2.0
 
 
 class Sink(Protocol):
@@ -135,7 +136,7 @@ class Pull:
             raise
         finally:
             self._console.stop()
-            self._crew.dismiss()
+            self._crew.dismiss(wait_s=LEAVE_S)
 
     def _windows(self) -> Iterator[Progress]:
         assert self._crew is not None

@@ -162,7 +162,7 @@ class ScriptedConsole:
             usable = time[:4].isdigit() and time[:4] >= "2014"
             if ("from" in asked or "to" in asked) and not usable:
                 continue
-            if asked.get("from", [""])[0] > time or time > asked.get("to", ["9"])[0]:
+            if asked.get("from", [""])[0] > time or time > asked.get("to", ["~"])[0]:
                 continue
             if "user" in asked and event.get("user", {}).get("username") not in asked["user"]:
                 continue
@@ -197,6 +197,8 @@ class _Server(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    wbufsize = 1 << 16
 
     def log_message(self, *args):
         """Say nothing."""
