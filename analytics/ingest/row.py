@@ -42,13 +42,10 @@ class Record(msgspec.Struct, frozen=True, gc=False):
 class Row(msgspec.Struct, gc=False, kw_only=True):
     """The derived columns of one event; see ``schema.EVENT_SCHEMA`` for names and types.
 
-    ``time`` counts microseconds since the epoch, UTC. Lists and maps are tuples, so that equal ones are stored once.
+    The fields stand in the order of the schema. ``time`` counts microseconds since the epoch, UTC. Lists and maps are
+    tuples, so that equal ones are stored once.
     """
 
-    raw: bytes
-    source_format: str
-    event_id: bytes
-    audit_key: bytes | None = None
     time: int | None = None
     verb: str | None = None
     user: str | None = None
@@ -77,12 +74,16 @@ class Row(msgspec.Struct, gc=False, kw_only=True):
     impersonated_user: str | None = None
     user_agent: str | None = None
     audit_id: str | None = None
+    audit_key: bytes | None = None
     stage: str | None = None
     level: str | None = None
     body_present: bool | None = None
     techniques_derived: tuple[str, ...] | None = None
     rules_version: str | None = None
+    source_format: str
     flags: tuple[str, ...] | None = None
+    event_id: bytes
+    raw: bytes
 
     @property
     def epoch_day(self) -> int | None:
@@ -90,24 +91,20 @@ class Row(msgspec.Struct, gc=False, kw_only=True):
         return None if self.time is None else self.time // _DAY_US
 
 
-# Columns whose values hardly repeat; all others are built from their few distinct values and spread by index.
-_DISTINCT = frozenset(("time", "date", "user", "resources", "request_uri", "name", "audit_id", "audit_key", "event_id"))
-
-
 def build_batch(rows: Sequence[Row], records: Sequence[Record], snapshot: str) -> pa.RecordBatch:
     """Rows and their records (one each, same order) as one batch of ``EVENT_SCHEMA``."""
-    columns = []
-    for field in EVENT_SCHEMA:
-        if field.name == "snapshot":
-            columns.append(pa.repeat(pa.scalar(snapshot, pa.string()), len(rows)))
-            continue
-        if field.name == "date":
-            values: list[object] = [row.epoch_day for row in rows]
-        elif field.name in ("context", "console"):
-            values = [getattr(record, field.name) for record in records]
-        else:
-            values = [getattr(row, field.name) for row in rows]
-        columns.append(_column(values, field.name, field.type))
+    by_name: dict[str, Sequence[Any]] = dict(
+        zip(Row.__struct_fields__, zip(*map(msgspec.structs.astuple, rows), strict=True), strict=True)
+    )
+    by_name["date"] = [None if time is None else time // _DAY_US for time in by_name["time"]]
+    by_name["context"] = [record.context for record in records]
+    by_name["console"] = [record.console for record in records]
+    columns = [
+        pa.repeat(pa.scalar(snapshot, pa.string()), len(rows))
+        if field.name == "snapshot"
+        else _column(by_name[field.name], field.name, field.type)
+        for field in EVENT_SCHEMA
+    ]
     return pa.RecordBatch.from_arrays(columns, schema=EVENT_SCHEMA)
 
 
@@ -118,13 +115,14 @@ def month_name(days: int | None) -> str:
     return UNDATED if days is None else month_of_day(days)
 
 
-def _column(values: list[object], name: str, kind: pa.DataType) -> pa.Array:
+def _column(values: Sequence[Any], name: str, kind: pa.DataType) -> pa.Array:
     if name == "raw":
         return _text_from_bytes(values)
     if pa.types.is_date32(kind) or pa.types.is_timestamp(kind):
         return pa.array(values, pa.int32() if pa.types.is_date32(kind) else pa.int64()).cast(kind)
-    if name in _DISTINCT or pa.types.is_integer(kind) or pa.types.is_boolean(kind):
+    if not pa.types.is_nested(kind):
         return pa.array(values, kind)
+    # Lists and maps repeat a lot: built from the few distinct ones and spread by index.
     codes: dict[Hashable, int] = {}
     indices = [codes.setdefault(value, len(codes)) for value in values]
     return pa.array(list(codes), kind).take(pa.array(indices, pa.int32()))

@@ -1,14 +1,16 @@
 """Writes the Parquet files of one commit, through a descriptor of ours, hashed while written.
 
-Row groups are flushed when a month holds enough rows, or when all buffers together are too large, so memory does not
-grow with the input.
+Row groups are written by a thread of their own, when a file has enough rows or all buffers together are too large, so
+memory does not grow with the input.
 """
 
 from __future__ import annotations
 
 import hashlib
+from collections import deque
 from collections.abc import Iterable
-from contextlib import ExitStack
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -133,13 +135,17 @@ class _File:
         self.low: int | None = None
         self.high: int | None = None
 
-    def flush(self) -> None:
-        if self.pending:
-            table = pa.Table.from_batches(self.pending, EVENT_SCHEMA)
-            if self.profile.ordered:
-                table = table.sort_by(_ORDER)
-            self.parquet.write_table(table, row_group_size=2 * self.profile.rows)
-            self.pending, self.pending_rows, self.pending_bytes = [], 0, 0
+    def take(self) -> list[pa.RecordBatch]:
+        """What is buffered, for ``write``; the buffer is empty then."""
+        taken, self.pending, self.pending_rows, self.pending_bytes = self.pending, [], 0, 0
+        return taken
+
+    def write(self, batches: list[pa.RecordBatch]) -> None:
+        """One row group; called by the writing thread."""
+        table = pa.Table.from_batches(batches, EVENT_SCHEMA)
+        if self.profile.ordered:
+            table = table.sort_by(_ORDER)
+        self.parquet.write_table(table, row_group_size=2 * self.profile.rows)
 
 
 class EventFiles:
@@ -157,12 +163,18 @@ class EventFiles:
         self._profile = profile
         self._stack = ExitStack()
         self._files: dict[tuple[str, str], _File] = {}
+        # Encoding and compression run beside the reading of the next records; one row group waits at most.
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="parquet")
+        self._under_way: deque[Future[None]] = deque()
 
     def __enter__(self) -> EventFiles:
         return self
 
     def __exit__(self, *exc: Any) -> None:
-        self._stack.__exit__(*exc)
+        """Close the files. Where they were not finished nobody will use them, and a disk that fails hides no error."""
+        self._thread.shutdown(cancel_futures=True)
+        with suppress(OSError, pa.ArrowException):
+            self._stack.__exit__(*exc)
 
     def write(self, month: str, batch: pa.RecordBatch, *, part: str = "") -> None:
         """Add events of one month; each ``part`` of a month is a file of its own."""
@@ -178,16 +190,28 @@ class EventFiles:
         target.incomplete += _incomplete(batch)
         _widen(target, batch)
         if target.pending_rows >= self._profile.rows:
-            target.flush()
+            self._flush(target)
         while sum(one.pending_bytes for one in self._files.values()) > BUFFER_BYTES:
-            max(self._files.values(), key=lambda one: one.pending_bytes).flush()
+            self._flush(max(self._files.values(), key=lambda one: one.pending_bytes))
 
     def finish(self) -> list[Path]:
         """Write what is buffered and make the files durable; where they are staged."""
         for one in self._files.values():
-            one.flush()
+            self._flush(one)
+        self._wait(0)
+        self._thread.shutdown()
         self._stack.close()
         return [self._writer.root / "tmp" / one.staged for one in self._files.values()]
+
+    def _flush(self, file: _File) -> None:
+        if file.pending:
+            self._wait(1)
+            self._under_way.append(self._thread.submit(file.write, file.take()))
+
+    def _wait(self, at_most: int) -> None:
+        """Wait until no more than so many row groups are under way; raises what went wrong in writing one."""
+        while len(self._under_way) > at_most:
+            self._under_way.popleft().result()
 
     def publish(self) -> list[dict[str, Any]]:
         """Move the finished files to their places; the ledger's ``files.add`` for them."""
