@@ -1,0 +1,172 @@
+"""``make bench``: how fast, beside tools that everybody knows, on this machine, in this run.
+
+Seconds mean little on a shared machine; the ratio of two measurements that took turns means something. Each line
+names the peer, the ratio and the goal. Peers run in processes of their own, as ours do.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import events
+
+HERE = Path(__file__).resolve().parent
+KUBEDOSSIER = [sys.executable, "-m", "kubedossier"]
+
+
+@dataclass(frozen=True)
+class Run:
+    """One measured process: wall-clock seconds and peak resident bytes."""
+
+    seconds: float
+    peak_bytes: int
+
+
+def measure(command: list[str], *, codes: tuple[int, ...] = (0,), env: dict[str, str] | None = None) -> Run:
+    """Run a command to its end and measure it."""
+    started = time.perf_counter()
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=os.environ | (env or {}))
+    assert process.stderr is not None
+    errors = process.stderr.read()
+    _, status, usage = os.wait4(process.pid, 0)
+    seconds = time.perf_counter() - started
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode not in codes:
+        sys.exit(f"{' '.join(command)} ended with {process.returncode}:\n{errors.decode()}")
+    return Run(seconds, usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024))
+
+
+def best(rounds: int, *tasks: Callable[[], Run]) -> list[Run]:
+    """The best time and the worst peak of each task, all taking turns."""
+    found: list[list[Run]] = [[] for _ in tasks]
+    for _ in range(rounds):
+        for runs, task in zip(found, tasks, strict=True):
+            runs.append(task())
+    return [Run(min(one.seconds for one in runs), max(one.peak_bytes for one in runs)) for runs in found]
+
+
+def report(work: str, against: str, value: float, goal: str, detail: str) -> None:
+    """Print one line of the result."""
+    sys.stdout.write(f"{work:<34} {against:<34} {value:>6.2f}  goal {goal:<8} {detail}\n")
+    sys.stdout.flush()
+
+
+def bench_import(folder: Path, count: int, rounds: int) -> None:
+    """Import, against DuckDB's COPY doing less, and doing the same."""
+    source = folder / f"events-{count}.ndjson"
+    events.write(count, source)
+
+    def ours() -> Run:
+        archive = folder / "import"
+        shutil.rmtree(archive, ignore_errors=True)
+        env = {"KUBEDOSSIER_WITNESS": str(folder / "witness")}
+        return measure([*KUBEDOSSIER, "--archive", str(archive), "import", str(source)], codes=(0, 4), env=env)
+
+    def peer(script: str) -> Callable[[], Run]:
+        def run() -> Run:
+            target = folder / "copy"
+            shutil.rmtree(target, ignore_errors=True)
+            return measure([sys.executable, str(HERE / "duckdb_import.py"), script, str(source), str(target)])
+
+        return run
+
+    mine, less, same = best(rounds, ours, peer("less"), peer("same"))
+    detail = f"{mine.seconds:.1f} s against {less.seconds:.1f} s"
+    report(
+        f"import of {count:,} events", "speed of DuckDB COPY doing less", less.seconds / mine.seconds, ">= 0.8", detail
+    )
+    detail = f"{mine.seconds:.1f} s against {same.seconds:.1f} s"
+    report("the same", "speed of DuckDB doing the same", same.seconds / mine.seconds, ">= 2", detail)
+    peak = mine.peak_bytes / less.peak_bytes
+    detail = f"{mine.peak_bytes / 2**20:,.0f} MiB against {less.peak_bytes / 2**20:,.0f} MiB"
+    report("peak memory of import", "of the same COPY", peak, "<= 0.13", detail)
+    measure([*KUBEDOSSIER, "--archive", str(folder / "import"), "compact"])
+    measure([*KUBEDOSSIER, "--archive", str(folder / "import"), "gc", "--yes"])
+    stored = sum(path.stat().st_size for path in (folder / "import" / "events").rglob("*.parquet"))
+    zipped = _gzip_size(folder / "import", folder / "unique.ndjson.gz")
+    report("bytes an event, compacted", "gzip -6 of the same raw events", stored / zipped, "<= 1.0", f"{stored:,} B")
+
+
+def bench_repeat(folder: Path, count: int, rounds: int) -> None:
+    """Importing two days again into a full archive, against the same into an empty one."""
+    source = folder / "two-days.ndjson"
+    whole = folder / f"events-{count}.ndjson"
+    lines = whole.read_bytes().split(b"\n")[count // 2 : count // 2 + count * 2 // events.DAYS]
+    source.write_bytes(b"\n".join(lines) + b"\n")
+
+    def task(archive: Path, fresh: bool) -> Callable[[], Run]:
+        def run() -> Run:
+            if fresh:
+                shutil.rmtree(archive, ignore_errors=True)
+            env = {"KUBEDOSSIER_WITNESS": str(folder / "witness")}
+            return measure([*KUBEDOSSIER, "--archive", str(archive), "import", str(source)], codes=(0, 4), env=env)
+
+        return run
+
+    empty, full = best(rounds + 2, task(folder / "empty", True), task(folder / "import", False))
+    detail = f"{full.seconds:.2f} s against {empty.seconds:.2f} s"
+    report(
+        "two days again, full archive", "time into an empty archive", full.seconds / empty.seconds, "<= 1.05", detail
+    )
+
+
+def bench_start(folder: Path, rounds: int) -> None:
+    """How long until the first word."""
+    archive = str(folder / "empty")
+    query = [*KUBEDOSSIER, "--archive", archive, "query", "top_users", "-f", "csv"]
+    nothing, help_, duckdb, asked = best(
+        rounds * 3,
+        lambda: measure([sys.executable, "-c", "pass"]),
+        lambda: measure([*KUBEDOSSIER, "--help"]),
+        lambda: measure([sys.executable, "-c", "import duckdb"]),
+        lambda: measure(query),
+    )
+    detail = f"{help_.seconds:.2f} s against {nothing.seconds:.2f} s"
+    report("kubedossier --help", "time of python -c pass", help_.seconds / nothing.seconds, "<= 4", detail)
+    detail = f"{asked.seconds:.2f} s against {duckdb.seconds:.2f} s"
+    report("query top_users, small archive", "time of import duckdb", asked.seconds / duckdb.seconds, "<= 3", detail)
+
+
+def _gzip_size(archive: Path, target: Path) -> int:
+    from kubedossier.analytics import Archive
+
+    with gzip.GzipFile(filename="", mode="wb", fileobj=target.open("wb"), compresslevel=6) as out:
+        for month in sorted(path.name for path in (archive / "events").iterdir()):
+            table = Archive(archive).select("select raw from records where month = $month", {"month": month[6:]})
+            for raw in table["raw"]:
+                out.write(raw.as_py().encode() + b"\n")
+    return target.stat().st_size
+
+
+def main() -> None:
+    """Run the benchmarks that were asked for."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--events", type=int, default=1_000_000)
+    parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--folder", type=Path, help="where the data lie; kept there for the next run")
+    parser.add_argument("only", nargs="*", help="import, repeat, start; all when none is named")
+    asked = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="kubedossier-bench-") as temporary:
+        folder = asked.folder or Path(temporary)
+        folder.mkdir(parents=True, exist_ok=True)
+        chosen = asked.only or ["import", "repeat", "start"]
+        if "import" in chosen:
+            bench_import(folder, asked.events, asked.rounds)
+        if "repeat" in chosen:
+            bench_repeat(folder, asked.events, asked.rounds)
+        if "start" in chosen:
+            bench_start(folder, asked.rounds)
+
+
+if __name__ == "__main__":
+    main()
