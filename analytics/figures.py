@@ -31,6 +31,8 @@ COLLECTED, PARTIAL, MISSING, DROPPED, IMPORTED = STATES = (
 )
 """What is known about a stretch of time, as the coverage queries name it."""
 
+WEEKENDS_SHOWN = 92
+"""Days of a line on which weekends can still be told apart."""
 _WORST_FIRST = (DROPPED, MISSING, PARTIAL, IMPORTED, COLLECTED)
 _DAYS_SHOWN_SINGLY = 45
 _DAYS_SHOWN_BY_WEEK = 400
@@ -143,7 +145,8 @@ def cluster_calendar(answer: Answered, period: Period, *, limit: int | None = No
         id="cluster_calendar",
         kind="calendar",
         title=f"Clusters by {step}",
-        alt=f"Events of {len(order[:limit])} of {_counted(len(order), 'cluster')} by {step}; {_counted(sum(totals.values()), 'event')} in all.",
+        alt=f"Events of {len(order[:limit])} of {_counted(len(order), 'cluster')} by {step}; "
+        f"{_counted(sum(totals.values()), 'event')} in all.",
         unit=f"events per {step}",
         query=answer.name,
         step=step,

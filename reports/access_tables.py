@@ -18,9 +18,9 @@ from kubedossier.reports.numbers import change
 if TYPE_CHECKING:
     import polars as pl
 
-ACTIONS_SHOWN = 30
-ACTORS_SHOWN = 15
-DENIED_SHOWN = 15
+ACTIONS_SHOWN = 24
+ACTORS_SHOWN = 12
+DENIED_SHOWN = 12
 
 
 def kinds(frame: pl.DataFrame, *, was: Mapping[str, int], before: str, known: bool, mark: str) -> Table:
@@ -79,7 +79,7 @@ def actors(frame: pl.DataFrame, *, mark: str) -> Table:
         id="privileged-actors",
         title="By identity",
         headings=headings(
-            ("Identity", "Identity is", "Kind", "Actions", "First (UTC)", "Last (UTC)"),
+            ("Identity", "Type", "Kind", "Actions", "First (UTC)", "Last (UTC)"),
             ("value", "text", "text", "number", "time", "time"),
             (35, 14, 17, 10, 12, 12),
         ),

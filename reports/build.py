@@ -59,8 +59,9 @@ def build(archive: Archive, period: Period, request: Request) -> Report:
     cover_head = _head(archive, period, request)
     manifest_file = manifest(_manifest_head(cover_head, request), asked.collection)
     seal = hashlib.sha256(manifest_file.data).hexdigest()
-    before = period.previous().title() if period.is_month else "before"
-    before = before.split()[0][:3] if period.is_month else before
+    before = seen.previous_short[:3] if period.is_month else seen.previous_short
+    shaded = wording.WEEKENDS if figures.step_for(period) == "day" else ""
+    shaded_lines = wording.WEEKENDS if period.days <= figures.WEEKENDS_SHOWN else ""
     return Report(
         cover=_cover(asked, cover_head, period, request, seen, seal),
         sections=SECTIONS,
@@ -69,10 +70,15 @@ def build(archive: Archive, period: Period, request: Request) -> Report:
         findings=found,
         completeness=_completeness(archive, asked, seen, events, period),
         activity=Chart(
-            figures.activity_columns(asked.answers["activity"], period), wording.COLUMNS, asked.marks["activity"]
+            figures.activity_columns(asked.answers["activity"], period),
+            wording.COLUMNS + shaded,
+            asked.marks["activity"],
         ),
         techniques=_chart(
-            figures.technique_panels(asked.answers["techniques"], period), wording.PANELS, asked, "techniques"
+            figures.technique_panels(asked.answers["techniques"], period),
+            wording.PANELS + shaded_lines,
+            asked,
+            "techniques",
         ),
         techniques_table=tables.techniques(
             asked.frame("techniques"), known_techniques(), mark=asked.marks["techniques"]
@@ -116,6 +122,7 @@ def _observed(asked: Asked, period: Period, events: int) -> Observed:
         previous_denied=int(before["denied"].sum()),
         previous_known=any(state != figures.MISSING for state in states_before),
         previous_title=period.previous().title(),
+        previous_short=f"{period.previous().start:%B}" if period.is_month else "before",
         actions=[
             Action(row["time"], row["user"], row["kind"], row["cluster"], row["decision"])
             for row in asked.frame("privileged").iter_rows(named=True)
@@ -233,7 +240,7 @@ def _chart(figure: figures.Figure, note: str, asked: Asked, topic: str) -> Chart
 
 def _completeness(archive: Archive, asked: Asked, seen: Observed, events: int, period: Period) -> Completeness:
     stored = _total(asked.frame("receipts"), "records_in_period")
-    undated = sum(file.rows for file in archive.ledger.live() if file.month == "undated")
+    undated = archive.undated
     shown = figures.cluster_calendar(asked.answers["clusters"], period, limit=CLUSTERS_DRAWN)
     note = wording.calendar_note(CLUSTERS_DRAWN, len(set(seen.clusters.column("cluster"))))
     calendar = Chart(shown, note, asked.marks["clusters"]) if shown.rows else None
@@ -248,7 +255,7 @@ def _completeness(archive: Archive, asked: Asked, seen: Observed, events: int, p
             Fact("Not counted: earlier stages of a call, or the other kind of source", (count(stored - events),)),
             Fact("Events in this report", (count(events),)),
         ),
-        bridge_note=wording.undated_words(undated),
+        bridge_note=wording.bridge_note(undated, asked.answers["activity"].source, asked.answers["activity"].mixed),
     )
 
 

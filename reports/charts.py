@@ -11,7 +11,7 @@ from datetime import date
 
 from markupsafe import Markup
 
-from kubedossier.analytics.figures import Figure
+from kubedossier.analytics.figures import WEEKENDS_SHOWN, Figure
 from kubedossier.reports.drawing import (
     ALERT,
     BLUE,
@@ -128,7 +128,7 @@ def _panel(x: float, y: float, width: float, height: float, name: str, days: lis
         write_name(x, y + 2.6, name, 26, size=2.5),
         write(x + width, y + 2.6, count(sum(values)), size=2.5, colour=MUTED, anchor="end"),
     ]
-    if len(days) <= 92:
+    if len(days) <= WEEKENDS_SHOWN:
         parts += [
             rect(max(x + (index - 0.5) * pitch, x), y + 5.0, min(pitch, width / 2), height + 0.2, "#F1F4F8")
             for index, (day, _) in enumerate(days)

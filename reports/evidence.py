@@ -58,6 +58,14 @@ class Answer(Protocol):
         """SHA-256 of the rows in canonical form, lower-case hex."""
 
     @property
+    def source(self) -> str:
+        """``native``, ``raw`` or ``all``: the kind of records that counts."""
+
+    @property
+    def mixed(self) -> bool:
+        """Whether the period holds the other kind as well."""
+
+    @property
     def notes(self) -> str:
         """How to read it and what it misses."""
 

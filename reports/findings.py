@@ -18,7 +18,7 @@ from kubedossier.reports.observed import NAMES_SHOWN, Observed, finding
 
 DENIED_SHARE = 0.10
 DENIED_GROWTH = 2.0
-DENIED_MINIMUM = 20
+DENIED_MINIMUM = 10
 VOLUME_CHANGE = 0.5
 SILENT_DAYS = 3
 RATINGS: tuple[Rating, ...] = ("exception", "review", "met")

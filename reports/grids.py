@@ -36,6 +36,12 @@ from kubedossier.reports.drawing import (
 from kubedossier.reports.numbers import count, percent, short_day
 from kubedossier.reports.text import plain
 
+_STATE_WORDS = {
+    "zero": "collected or imported, no events",
+    PARTIAL: "collected in part",
+    DROPPED: "may have been dropped by the Console",
+    IMPORTED: "imported, completeness not attested",
+}
 _STATE_COLOURS = {COLLECTED: GOOD, PARTIAL: AMBER, MISSING: MUTED, DROPPED: ALERT, IMPORTED: VIOLET}
 
 
@@ -67,7 +73,8 @@ def day_strip(figure: Figure) -> Markup:
                     label = percent(math.floor(share * 100) / 100).replace("\u00a0", "")
                     parts.append(write(middle, 12.1, label, size=1.9, colour=AMBER_TEXT, anchor="middle", bold=True))
     height = len(months) * row_height + (1.0 if not many else 0.0)
-    return drawing(figure.alt, height + 4.4, [*parts, *_state_legend(height + 1.4, _states(figure), days=True)])
+    legend, tall = _state_legend(height + 1.4, distinct(figure.column("state")), days=True)
+    return drawing(figure.alt, height + tall + 0.4, [*parts, *legend])
 
 
 def _day_cell(x: float, y: float, width: float, height: float, share: float, state: str) -> Markup:
@@ -101,10 +108,10 @@ def calendar(figure: Figure) -> Markup:
         parts.append(write(WIDTH, y + 3.6, count(total), size=2.5, anchor="end", bold=True))
     bottom = grid.top + len(clusters) * grid.row + 2.0
     parts += _ramp_legend(bottom, bounds, figure.unit, grid.label)
-    parts += _state_legend(
-        bottom + 5.2, _states(figure), days=False, left=grid.label, zero=0 in figure.column("events")
-    )
-    return drawing(figure.alt, bottom + 9.2, parts)
+    states = distinct(figure.column("state"))
+    zero = any(not events and state not in (MISSING, DROPPED) for events, state in cells.values())
+    legend, tall = _state_legend(bottom + 5.2, states, days=False, left=grid.label, zero=zero)
+    return drawing(figure.alt, bottom + 5.2 + tall, [*parts, *legend])
 
 
 def _calendar_cell(grid: _Grid, column: int, y: float, events: int, state: str, bounds: Sequence[int]) -> Markup:
@@ -221,35 +228,30 @@ def _ramp_legend(y: float, bounds: Sequence[int], unit: str, left: float) -> lis
 
 def _state_legend(
     y: float, states: Iterable[str], *, days: bool, left: float = 0.0, zero: bool = False
-) -> list[Markup]:
+) -> tuple[list[Markup], float]:
+    """The signs that occur, with their words, on as many lines as they need; and the height of these lines."""
     known = set(states)
     parts: list[Markup] = []
-    x = left
-    if zero:
-        parts.append(
-            outline(x, y, 3.6, 2.8, HAIRLINE) + write(x + 1.8, y + 2.15, "0", size=2.0, colour=MUTED, anchor="middle")
-        )
-        parts.append(write(x + 4.6, y + 2.3, "collected or imported, no events", size=2.1, colour=MUTED))
-        x += 43.0
-    for state in _STATE_COLOURS:
-        if state not in known or (not days and state == COLLECTED):
-            continue
-        if days or state in (MISSING, DROPPED):
-            parts.append(_day_cell(x, y, 3.6, 2.8, 0.5, state))
-        else:
-            parts.append(rect(x, y + 1.9, 3.6, 0.9, _STATE_COLOURS[state]))
-        words = {
-            PARTIAL: "collected in part",
-            DROPPED: "may have been dropped by the Console",
-            IMPORTED: "imported, completeness not attested",
-        }.get(state, state)
-        parts.append(write(x + 4.6, y + 2.3, words, size=2.1, colour=MUTED))
-        x += 9.0 + 1.16 * len(words)
-    return parts
+    x, line = left, y
+    occur = [state for state in _STATE_COLOURS if state in known and (days or state != COLLECTED)]
+    for state in (["zero"] if zero else []) + occur:
+        words = _STATE_WORDS.get(state, state)
+        needed = 4.6 + 1.16 * len(words)
+        if x > left and x + needed > WIDTH:
+            x, line = left, line + 4.2
+        parts.append(_state_sign(x, line, state, days=days))
+        parts.append(write(x + 4.6, line + 2.3, words, size=2.1, colour=MUTED))
+        x += needed + 4.4
+    return parts, line - y + 4.2
 
 
-def _states(figure: Figure) -> list[str]:
-    return distinct(figure.column("state"))
+def _state_sign(x: float, y: float, state: str, *, days: bool) -> Markup:
+    if state == "zero":
+        zero = write(x + 1.8, y + 2.15, "0", size=2.0, colour=MUTED, anchor="middle")
+        return outline(x, y, 3.6, 2.8, HAIRLINE) + zero
+    if days or state in (MISSING, DROPPED):
+        return _day_cell(x, y, 3.6, 2.8, 0.5, state)
+    return rect(x, y + 1.9, 3.6, 0.9, _STATE_COLOURS[state])
 
 
 def _glyph(x: float, y: float, width: float, height: float, state: str, colour: str) -> Markup:

@@ -35,7 +35,9 @@ class Observed:
 
     Attributes:
         days: coverage of every day of the period; clusters: the calendar by cluster; both may cover whole weeks.
-        denied, previous_events, previous_denied: requests; previous_known: whether the period before was recorded.
+        denied, previous_events, previous_denied: requests.
+        previous_known: whether the period before was recorded.
+        previous_title, previous_short: its name in full, and short enough for the head of a column.
         anonymous_allowed: requests of anonymous callers that were served, but for health and version paths.
         received, new, duplicate, rejected, skipped: of all runs that touch the period, whole runs.
         unstable_windows: windows read again and still changing; windows: all of the period.
@@ -50,6 +52,7 @@ class Observed:
     previous_denied: int
     previous_known: bool
     previous_title: str
+    previous_short: str
     actions: Sequence[Action]
     anonymous_allowed: int
     received: int

@@ -36,7 +36,7 @@ def identities(
     """The most active identities with share, change and, where known, their daily trend."""
     rows = frame.head(IDENTITIES_SHOWN).rows(named=True)
     widths = (38, 15, 10, 9, 11, 17)
-    names = ("Identity", "Kind", "Events", "Share", f"vs. {before}", "Daily trend")
+    names = ("Identity", "Type", "Events", "Share", f"vs. {before}", "Daily trend")
     kinds = ("value", "text", "number", "number", "number", "text")
     cells = []
     for row in rows:

@@ -26,10 +26,11 @@ CALENDAR = (
     "Shade is the number of events. A cell with 0 was looked at and held nothing; a dash was not collected; "
     "an exclamation mark may have lost events in the Console."
 )
-COLUMNS = "All events; the red part of a column is denied requests. Weekends are shaded."
+COLUMNS = "All events; the red part of a column is denied requests."
+WEEKENDS = " Weekends are shaded."
 PANELS = (
     "Each panel has its own scale; its highest day is marked, in red where it is at least twice the median of the days "
-    "with events. Weekends are shaded."
+    "with events."
 )
 HEAT_MAP = (
     "ATT&CK tactic of each event; an event with several techniques counts once under each tactic, so rows overlap."
@@ -159,7 +160,7 @@ def key_figures(
     states = seen.days.column("state")
     collected, total = states.count(COLLECTED), len(states)
     actions, users = len(seen.actions), distinct[2]
-    month = seen.previous_title.split()[0]
+    month = seen.previous_short
     share = seen.denied / seen.events if seen.events else None
     share_before = seen.previous_denied / seen.previous_events if seen.previous_events else None
 
@@ -217,12 +218,16 @@ def completeness_lead(seen: Observed) -> Phrase:
     return (" ".join([head, *said]),)
 
 
-def undated_words(undated: int) -> str:
-    """What the archive holds outside any period."""
+def bridge_note(undated: int, source: str, mixed: bool) -> str:
+    """Which kind of records counts, and what the archive holds outside any period."""
+    kinds = {"native": "the Console\u2019s own records", "raw": "raw audit logs"}
+    kind = f"Counted are {kinds.get(source, 'records of both kinds')}"
+    other = {"native": "raw audit logs", "raw": "records of the Console"}.get(source, "")
+    both = f"; the period also holds {other}, which may tell of the same calls. " if mixed and other else ". "
     if not undated:
-        return "The archive holds no record without a usable time."
+        return f"{kind}{both}The archive holds no record without a usable time."
     verb = "carries" if undated == 1 else "carry"
-    return f"Beyond these, {counted(undated, 'record')} of the archive {verb} no usable time and can be in no period."
+    return f"{kind}{both}Another {counted(undated, 'record')} {verb} no usable time and can be in no period."
 
 
 def privileged_lead(total: int, evidence: Sequence[Evidence], mark: str) -> Phrase:
