@@ -72,7 +72,7 @@ def test_it_left_the_configured_archive_alone(first, folder):
 
 
 def test_everything_it_says_to_try_next_works(first, folder):
-    lines = first.stdout.split("Try next:\n")[1].splitlines()
+    lines = first.stdout.split("Try next:\n")[1].replace("\\\n", " ").splitlines()
     words = [shlex.split(line) for line in lines if line.strip()]
     assert len(words) > 4
     for each in words:

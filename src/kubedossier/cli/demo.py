@@ -230,7 +230,8 @@ def _tell_what_next(stage: _Stage, month: Period) -> None:
         "verify --deep",
         "serve",
     ):
-        write_line(f"   {call} {words}")
+        line = f"   {call} {words}"
+        write_line(line if len(line) <= 80 else line.replace(" --period", " \\\n       --period"))
 
 
 def _quoted(word: str) -> str:
