@@ -24,7 +24,14 @@ kubedossier rejects --retry
 """
     )
 )
-@click.option("-f", "--format", "shape", type=click.Choice(["table", "ndjson"]), default="table", show_default=True)
+@click.option(
+    "-f",
+    "--format",
+    "shape",
+    type=click.Choice(["table", "ndjson"]),
+    default="table",
+    help="How to write it.  [default: table]",
+)
 @click.option("--limit", default=20, show_default=True, help="How many to show; 0 shows all.")
 @click.option("--retry", is_flag=True, help="Read them all again, after an upgrade.")
 @click.option("--cluster", help="With --retry: cluster of raw audit logs.")

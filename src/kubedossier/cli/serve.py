@@ -25,9 +25,9 @@ _FILE = click.Path(path_type=Path, dir_okay=False, exists=True)
     epilog=example(
         """
 kubedossier serve
-KUBEDOSSIER_SERVE_USERNAME=reader KUBEDOSSIER_SERVE_PASSWORD=... kubedossier serve
+export KUBEDOSSIER_SERVE_USERNAME=reader KUBEDOSSIER_SERVE_PASSWORD=...
 kubedossier serve --host 0.0.0.0 --tls-cert server.pem --tls-key key.pem
-curl --cacert CA.pem 'https://127.0.0.1:8083/api/v1/audits/kubernetes?limit=5'
+curl --cacert CA.pem https://127.0.0.1:8083/api/v1/audits/kubernetes
 """
     )
 )

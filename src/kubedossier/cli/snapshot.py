@@ -42,11 +42,12 @@ _REASONS = {
 @click.command(
     epilog=example(
         """
-export KUBEDOSSIER_USERNAME=auditor KUBEDOSSIER_PASSWORD_FILE=~/.console-password
+export KUBEDOSSIER_USERNAME=auditor
+export KUBEDOSSIER_PASSWORD_FILE=~/.console-password
 kubedossier snapshot --console https://console.example:8083
-kubedossier snapshot --console https://console.example:8083 --ca-bundle corp-ca.pem
+kubedossier snapshot --console https://10.0.0.9:8083 --ca-bundle corp-ca.pem
 kubedossier snapshot --console prod --from 2026-10-01 --to 2026-11-01
-kubedossier snapshot --console prod --user jane --technique execIntoContainer
+kubedossier snapshot --console prod --technique execIntoContainer
 """
     )
 )

@@ -45,7 +45,14 @@ kubedossier status -f json
     )
 )
 @click.option("--period", help="What the calendar shows.  [default: the newest month]")
-@click.option("-f", "--format", "shape", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@click.option(
+    "-f",
+    "--format",
+    "shape",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    help="How to write it.  [default: text]",
+)
 @click.pass_obj
 def command(settings: Settings, period: str | None, shape: str) -> None:
     """Show what was collected, what is missing, and the head.
