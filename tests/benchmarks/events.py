@@ -85,6 +85,7 @@ def _event(
     uri = f"/api/v1/namespaces/{space}/{path}"
     account = {"username": user, "uid": uid, "groups": groups}
     env = [{"name": f"{app.upper()}_{word[:4]}", "value": word} for word in random_.choices(words, k=12)]
+    container = {"name": app, "image": f"registry.example/{app}:{bits}", "env": env}
     blob = {
         "kind": "Event",
         "apiVersion": "audit.k8s.io/v1",
