@@ -14,7 +14,7 @@ from msgspec import UNSET, Raw, UnsetType
 from kubedossier.analytics.ingest.paths import NOTHING, ApiPath, parse_resources
 
 # gRPC status of a GKE entry -> HTTP status. Source: google.rpc.Code.
-_HTTP_OF_GRPC = {
+HTTP_OF_GRPC = {
     1: 499, 2: 500, 3: 400, 4: 504, 5: 404, 6: 409, 7: 403, 8: 429, 9: 400, 10: 409, 11: 400, 12: 501, 13: 500,
     14: 503, 15: 500, 16: 401,
 }  # fmt: skip
@@ -118,11 +118,17 @@ def read_blob(text: str) -> BlobFacts:
     )
 
 
-def body_present(*bodies: bytes | Raw | UnsetType | None) -> bool:
-    """Whether a request or response body was logged; the API server's stand-in for a too big one is none."""
-    return any(
-        bool(body) and bytes(body)[:1] in (b"{", b"[") for body in bodies if body is not None and body is not UNSET
-    )
+def body_present(*bodies: object) -> bool:
+    """Whether a request or response body was logged; the API server's stand-in for a too big one is none.
+
+    A body is JSON text from a decoder that left it unread, or the value itself.
+    """
+    for body in bodies:
+        if isinstance(body, dict | list):
+            return True
+        if isinstance(body, Raw | bytes) and bytes(memoryview(body)[:1]) in b"{[":
+            return True
+    return False
 
 
 def _gke(blob: _Blob, payload: _Payload) -> BlobFacts:
@@ -130,7 +136,7 @@ def _gke(blob: _Blob, payload: _Payload) -> BlobFacts:
     path = parse_resources(payload.resourceName)
     status = 101 if not code and path.subresource in ("exec", "attach", "portforward") else 200
     return BlobFacts(
-        _HTTP_OF_GRPC.get(code) if code else status,
+        HTTP_OF_GRPC.get(code) if code else status,
         None,
         payload.requestMetadata.callerSuppliedUserAgent if payload.requestMetadata else None,
         blob.insertId,

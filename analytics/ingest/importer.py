@@ -19,7 +19,7 @@ from kubedossier.analytics.errors import KubedossierError, StorageError, UsageEr
 from kubedossier.analytics.ingest.intake import Intake, Receipt
 from kubedossier.analytics.ingest.parsing import RejectedRecord
 from kubedossier.analytics.ingest.row import Record
-from kubedossier.analytics.ingest.sources import FORMATS, SkippedRecord, derive, expand
+from kubedossier.analytics.ingest.sources import FORMATS, SkippedRecord, csv_context, derive, expand
 from kubedossier.analytics.ingest.sources.framing import Framed, frame
 
 BLOCK_BYTES = 16 * 1024 * 1024
@@ -200,6 +200,8 @@ def _batches(source: _Source, context: str, input_format: str | None) -> Iterato
 
 
 def _record(one: Framed, context: str, source: _Source, input_format: str | None) -> Record:
+    if one.header is not None:
+        context = csv_context(context, one.header)
     return Record(one.raw, input_format, context, one.position, None, source.shown)
 
 
@@ -221,6 +223,7 @@ def _no_audit_log(source: _Source, first: Record) -> KubedossierError:
     start = first.raw[:60].decode("utf-8", "replace")
     return KubedossierError(
         f"'{source.shown}' is no audit log: it begins with {start!r}",
-        hint="Expected are the Console's events (JSON array or NDJSON) or Kubernetes audit logs (audit.k8s.io), "
-        "plain or compressed with gzip, zstd or bzip2.",
+        hint="Expected are the Console's events (JSON array, NDJSON or CSV), Kubernetes audit logs (audit.k8s.io), or "
+        "exports of EKS (CloudWatch), AKS (diagnostic logs) and GKE (Cloud Audit), plain or compressed with gzip, zstd "
+        "or bzip2.",
     )

@@ -16,7 +16,7 @@ from typing import Any, Literal
 from kubedossier.analytics.ingest.parsing import RejectedRecord
 from kubedossier.analytics.ingest.row import Record, Row, build_batch, month_name
 from kubedossier.analytics.ingest.seen import SeenEvents
-from kubedossier.analytics.ingest.sources import SkippedRecord, derive, expand
+from kubedossier.analytics.ingest.sources import SkippedRecord, derive, expand, read_ordinary
 from kubedossier.analytics.store.commit import Writer, new_id, storage_errors
 from kubedossier.analytics.store.digests import Tally, digest, leaf
 from kubedossier.analytics.store.rejects import Reject, compress
@@ -161,6 +161,10 @@ class Intake:
         rows: list[Row] = []
         sources: list[Record] = []
         for record in records:
+            if (ordinary := read_ordinary(record)) is not None:
+                rows.append(ordinary)
+                sources.append(record)
+                continue
             for one in expand(record):
                 try:
                     row = derive(one)

@@ -6,6 +6,7 @@ Reads the Console's and GKE's ``resources`` text (``core/v1/namespaces/default/p
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
 
 
@@ -21,6 +22,11 @@ class ApiPath(NamedTuple):
 
 
 NOTHING = ApiPath()
+_VERSION = re.compile(r"v\d+(?:(?:alpha|beta)\d+)?", re.ASCII)
+# Groups that GKE's method names call by one word; rbac is written in two ways (io.k8s.rbac, io.k8s.authorization.rbac).
+_SHORT_GROUPS = {one: one for one in ("core", "apps", "autoscaling", "batch", "extensions", "policy")} | {
+    "rbac": "rbac.authorization.k8s.io"
+}
 
 
 def parse_resources(text: str | None) -> ApiPath:
@@ -47,6 +53,22 @@ def parse_request_uri(text: str | None) -> ApiPath:
     if rest[0] in ("watch", "proxy") and len(rest) > 1:
         rest = rest[1:]
     return _from_parts(group, version, rest)
+
+
+def parse_method_name(text: str | None) -> ApiPath:
+    """Read GKE's ``io.k8s.GROUP.VERSION.RESOURCE[.SUBRESOURCE].VERB``, the group's parts reversed.
+
+    It names neither namespace nor object; ``parse_resources`` on the resource name says more, where there is one.
+    """
+    if not text or not text.startswith("io.k8s."):
+        return NOTHING
+    parts = text.split(".")[2:-1]
+    at = next((index for index, part in enumerate(parts) if _VERSION.fullmatch(part)), None)
+    if not at or at + 1 >= len(parts):
+        return NOTHING
+    group = ".".join(reversed(parts[:at]))
+    group = _SHORT_GROUPS.get(group) or f"{group}.k8s.io"
+    return ApiPath(group, parts[at], None, parts[at + 1], None, parts[at + 2] if at + 2 < len(parts) else None)
 
 
 def build_resources(path: ApiPath) -> str | None:

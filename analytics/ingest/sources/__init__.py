@@ -1,22 +1,57 @@
 """Where events come from: one file a format, found by shape, record by record.
 
-Every format module has ``FORMAT``, a fast ``read`` (None where the strict reader must look) and ``read_object`` for
-any object of its shape. What is none of them is a reject with its reason, or a look-alike that is counted.
+The two commonest shapes, the Console's records and bare audit events, have typed decoders that refuse whatever is
+not exactly theirs, and are tried first. What they refuse is told apart by its most telling fields; an object is taken
+for a record of the Console's last, since a single field in common is enough there. What is none of them is a reject
+with its reason, or a look-alike that is counted.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from kubedossier.analytics.ingest.parsing import RejectedRecord, parse_strict
 from kubedossier.analytics.ingest.row import Record, Row
-from kubedossier.analytics.ingest.sources import console_json, kubernetes
+from kubedossier.analytics.ingest.sources import aks, cloudwatch, console_csv, console_json, gke, kubernetes, otlp
+from kubedossier.analytics.ingest.sources.event_shape import is_event
+from kubedossier.analytics.ingest.sources.framing import split_joined
+from kubedossier.analytics.ingest.sources.origin import add_context, read_context
+from kubedossier.analytics.ingest.sources.shapes import SkippedRecord, look_alike
 
-FORMATS = (console_json.FORMAT, kubernetes.FORMAT)
+__all__ = ["FORMATS", "SkippedRecord", "csv_context", "derive", "expand", "read_ordinary"]
+
+FORMATS = (
+    console_json.FORMAT,
+    console_csv.FORMAT,
+    kubernetes.FORMAT,
+    cloudwatch.FORMAT,
+    aks.FORMAT,
+    gke.FORMAT,
+)
+_READERS: dict[str, Callable[[bytes, str], Row]] = {
+    console_csv.FORMAT: console_csv.read,
+    cloudwatch.FORMAT: cloudwatch.read,
+    aks.FORMAT: aks.read,
+    gke.FORMAT: gke.read,
+}
+# An envelope has one of these near its beginning or its end; what only looks like one is looked at more closely.
+_ENVELOPES = (b'"EventList"', b'"logEvents"', b'"events"', b'"ingestionTime"', b'"@message"', b'"results"',
+              b'"awslogs"', b'"kinesis"', b'"records"', b'"resourceLogs"', b'"entries"')  # fmt: skip
+_WINDOW = 4096
+_NESTED = 4
 
 
-class SkippedRecord(Exception):  # noqa: N818 - the field's word
-    """A look-alike: well-formed, but not an audit event. The text says what it is."""
+def read_ordinary(record: Record) -> Row | None:
+    """The row of an ordinary record of the Console or an ordinary audit event, fast; None for everything else."""
+    kind = record.source_format
+    if kind is None or kind == console_json.FORMAT:
+        row = console_json.read(record.raw)
+        if row is not None or kind is not None:
+            return row
+    if kind is None or kind == kubernetes.FORMAT:
+        return kubernetes.read(record.raw, record.context)
+    return None
 
 
 def derive(record: Record) -> Row:
@@ -26,30 +61,43 @@ def derive(record: Record) -> Row:
         RejectedRecord: it cannot be read as an event; the reason is kept beside it.
         SkippedRecord: it is something else (an AdmissionReview, a core/v1 Event ...).
     """
-    kind = record.source_format
-    if kind != kubernetes.FORMAT and (row := console_json.read(record.raw)) is not None:
+    if (row := read_ordinary(record)) is not None:
         return row
-    if kind != console_json.FORMAT and (row := kubernetes.read(record.raw, record.context)) is not None:
-        return row
-    value = parse_strict(record.raw)
+    kind, raw, context = record.source_format, record.raw, record.context
+    if kind is None:
+        return _derive_by_shape(raw, context)
     if kind == console_json.FORMAT:
-        return _console(record.raw, value)
-    if kubernetes.is_event(value):
-        return kubernetes.read_object(record.raw, value, record.context)
-    if what := _look_alike(value):
-        raise SkippedRecord(what)
-    return _console(record.raw, value)
+        return _console(raw, parse_strict(raw))
+    if kind == kubernetes.FORMAT:
+        return kubernetes.read_strictly(raw, context)
+    return _READERS[kind](raw, context)
 
 
 def expand(record: Record) -> list[Record]:
-    """The records inside an envelope (an EventList), or the record itself."""
-    items = None if record.source_format else kubernetes.list_items(record.raw)
-    if items is None:
-        return [record]
-    return [
-        Record(item, None, record.context, f"{record.position}, item {number}", record.console, record.source)
-        for number, item in enumerate(items, 1)
-    ]
+    """The records inside an envelope (an EventList, a CloudWatch subscription ...), or the record itself."""
+    return list(_expand(record, _NESTED))
+
+
+def csv_context(context: str, header: str) -> str:
+    """The context of the records of a CSV file."""
+    return add_context(context, (("csv_header", header),))
+
+
+def _derive_by_shape(raw: bytes, context: str) -> Row:
+    if "csv_header" in read_context(context):
+        return console_csv.read(raw, context)
+    if cloudwatch.is_line(raw):
+        return cloudwatch.read(raw, context)
+    if b'"protoPayload"' in raw:
+        return gke.read(raw, context)
+    value = parse_strict(raw)
+    if aks.is_record(value):
+        return aks.read_object(raw, value, context)
+    if is_event(value):
+        return kubernetes.read_object(raw, value, context)
+    if what := look_alike(value):
+        raise SkippedRecord(what)
+    return _console(raw, value)
 
 
 def _console(raw: bytes, value: dict[str, Any]) -> Row:
@@ -58,12 +106,48 @@ def _console(raw: bytes, value: dict[str, Any]) -> Row:
     return console_json.read_object(raw, value)
 
 
-def _look_alike(value: dict[str, Any]) -> str | None:
-    kind = value.get("kind")
-    if kind == "Event" and "involvedObject" in value:
-        return "core/v1 Event"
-    if kind in ("AdmissionReview", "Status", "List") or (
-        isinstance(kind, str) and "spec" in value and "metadata" in value
-    ):
-        return f"Kubernetes {kind}" if len(str(kind)) <= 63 else "Kubernetes object"
+def _expand(record: Record, levels: int) -> Iterable[Record]:
+    if not levels or record.source_format in (console_json.FORMAT, console_csv.FORMAT):
+        return (record,)
+    inside = _inside(record)
+    if inside is None:
+        parts = split_joined(record.raw) if b"}{" in record.raw or b"} {" in record.raw else None
+        if parts is None:
+            return (record,)
+        inside = [(part, record.context, None) for part in parts]
+    return (
+        one
+        for number, (raw, context, kind) in enumerate(inside, 1)
+        for one in _expand(
+            Record(
+                raw,
+                kind or record.source_format,
+                context,
+                f"{record.position}, item {number}",
+                record.console,
+                record.source,
+            ),
+            levels - 1,
+        )
+    )
+
+
+def _inside(record: Record) -> list[tuple[bytes, str, str | None]] | None:
+    """What an envelope holds: text, context and format of each; None where the record is no envelope."""
+    raw, context = record.raw, record.context
+    ends = raw if len(raw) <= 2 * _WINDOW else raw[:_WINDOW] + raw[-_WINDOW:]
+    keys = {key for key in _ENVELOPES if key in ends}
+    if not keys:
+        return None
+    if b'"EventList"' in keys and (items := kubernetes.list_items(raw)) is not None:
+        return [(item, context, None) for item in items]
+    if b'"records"' in keys and (items := aks.list_items(raw)) is not None:
+        return [(item, context, None) for item in items]
+    if b'"entries"' in keys and (items := gke.list_items(raw)) is not None:
+        return [(item, context, None) for item in items]
+    if b'"resourceLogs"' in keys and (bodies := otlp.bodies(raw, context)) is not None:
+        return [(body, labelled, None) for body, labelled in bodies]
+    if keys - {b'"EventList"', b'"records"', b'"entries"', b'"resourceLogs"'}:
+        found = cloudwatch.messages(raw, context)
+        return None if found is None else [(one.raw, one.context, cloudwatch.FORMAT) for one in found]
     return None

@@ -25,18 +25,21 @@ _split = msgspec.json.Decoder(list[Raw]).decode
 
 
 class Framed(NamedTuple):
-    """One JSON value: its bytes and where it stood (``line 3``, ``element 7``)."""
+    """One record: its bytes, where it stood (``line 3``, ``element 7``), and the header of its CSV file."""
 
     raw: bytes
     position: str
+    header: str | None = None
 
 
 def frame(blocks: Iterable[bytes]) -> Iterator[Framed]:
-    """Cut a stream of bytes into JSON values, by its shape: an array, lines, or objects over several lines.
+    """Cut a stream of bytes into records, by its shape: an array, lines, objects over several lines, or CSV.
 
     Raises:
         KubedossierError: one value is larger than the cap.
     """
+    from kubedossier.analytics.ingest.sources.csv_framing import find_header, frame_csv
+
     stream = iter(blocks)
     head = b""
     for block in stream:
@@ -48,7 +51,9 @@ def frame(blocks: Iterable[bytes]) -> Iterator[Framed]:
     if not start or start.rstrip(_BLANK) == b"null":
         return  # nothing, or the Console's empty page
     rest = _chained(head, stream)
-    if start[:1] == b"[" and not _is_line_of_array(start):
+    if start[:1] not in b"[{" and (header := find_header(start)) is not None:
+        yield from frame_csv(rest, header)
+    elif start[:1] == b"[" and not _is_line_of_array(start):
         yield from _array(rest)
     elif start[:1] == b"{" and _first_line_is_open(start):
         yield from _objects(rest)
@@ -70,6 +75,19 @@ def split_array_slowly(body: bytes) -> list[bytes]:
     if end != len(text) or not scanner.closed:
         raise ValueError("not a whole JSON array")
     return elements
+
+
+def split_joined(raw: bytes) -> list[bytes] | None:
+    """The objects of a line that holds several, one after another (as Firehose writes them); None for anything else."""
+    parts: list[bytes] = []
+    rest = raw
+    while rest.startswith(b"{"):
+        end = _object_end(rest)
+        if not end:
+            return None
+        parts.append(rest[:end])
+        rest = rest[end:].lstrip(_BLANK)
+    return parts if len(parts) > 1 and not rest and all(map(_whole, parts)) else None
 
 
 def member(raw: bytes, key: str) -> bytes | None:
@@ -114,7 +132,7 @@ def _lines(blocks: Iterable[bytes]) -> Iterator[Framed]:
     for block in blocks:
         lines = (rest + block).split(b"\n") if rest else block.split(b"\n")
         rest = lines.pop()
-        _check_size(rest, f"line {number + len(lines) + 1}")
+        check_size(rest, f"line {number + len(lines) + 1}")
         for line in lines:
             number += 1
             if bare := line.strip(_BLANK):
@@ -143,7 +161,7 @@ def _array(blocks: Iterable[bytes]) -> Iterator[Framed]:
             started = not scanner.closed
             if started or not buffer:
                 break
-        _check_size(buffer, f"element {number + 1}")
+        check_size(buffer, f"element {number + 1}")
     if bare := buffer.strip(_BLANK):
         yield Framed(bare, f"element {number + 1}, where the file ends too early" if started else "after the array")
 
@@ -213,7 +231,7 @@ def _objects(blocks: Iterable[bytes]) -> Iterator[Framed]:
             yield Framed(buffer[:end], f"line {line}")
             line += buffer[:end].count(b"\n")
             buffer = buffer[end:]
-        _check_size(buffer, f"the value at line {line}")
+        check_size(buffer, f"the value at line {line}")
     if bare := buffer.strip(_BLANK):
         yield Framed(bare, f"line {line}, where the file ends too early")
 
@@ -248,7 +266,12 @@ def _after_string(data: bytes, at: int) -> int:
     return -1
 
 
-def _check_size(buffer: bytes, where: str) -> None:
+def check_size(buffer: bytes, where: str) -> None:
+    """Refuse a value that is larger than any event.
+
+    Raises:
+        KubedossierError: naming where it stands.
+    """
     if len(buffer) > MAX_VALUE_BYTES:
         raise KubedossierError(
             f"{where[0].upper()}{where[1:]} is larger than {MAX_VALUE_BYTES // 2**20} MiB",

@@ -28,10 +28,14 @@ zcat *.ndjson.gz | kubedossier import -
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
 @click.option(
     "--input-format",
-    type=click.Choice(["auto", "console-json", "kubernetes-audit"]),
+    type=click.Choice(
+        ["auto", "console-json", "console-csv", "kubernetes-audit", "eks-cloudwatch", "aks-diagnostic", "gke-audit"]
+    ),
     default="auto",
     show_default=True,
-    help="What the records are; auto tells each by its shape.",
+    metavar="FORMAT",
+    help="What the records are: console-json, console-csv, kubernetes-audit, eks-cloudwatch, aks-diagnostic, "
+    "gke-audit; auto tells each by its shape.",
 )
 @click.option("--cluster", help="Cluster of raw audit logs, which do not name it.")
 @click.option("--account", help="Account of raw audit logs.")
@@ -49,8 +53,9 @@ def command(
 ) -> None:
     """Archive events from files.
 
-    Reads the Console's events (JSON array, NDJSON) and Kubernetes audit logs (audit.k8s.io events, one a line, an
-    EventList, or pretty-printed), plain or compressed with gzip, zstd or bzip2. '-' is standard input.
+    Reads the Console's events (JSON array, NDJSON, CSV), Kubernetes audit logs (audit.k8s.io events, one a line, an
+    EventList, or pretty-printed), and the exports of EKS (CloudWatch), AKS (diagnostic logs) and GKE (Cloud Audit),
+    plain or compressed with gzip, zstd or bzip2. '-' is standard input.
 
     What was archived before is counted and not stored again. A record that cannot be read is kept as a reject with
     its position and reason, and the exit code is 4.

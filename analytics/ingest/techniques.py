@@ -1,0 +1,314 @@
+"""Attack techniques of raw audit events: a table of rules, read from ``technique_rules.toml``.
+
+Nearly all events are settled by one look-up of (resource, subresource, verb). Bodies are parsed only for a rule that
+needs one, and a body that was not logged gives ``technique_unknown``, never "no". Records of the Console are not
+judged: they carry the Console's own techniques.
+
+A row that could be an attempt only (refused, or failed) is flagged ``technique_attempt``; without that flag the request
+was allowed and answered below 400.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from importlib import resources
+from typing import Any, NamedTuple
+from urllib.parse import parse_qsl
+
+from kubedossier.analytics import vocabulary
+from kubedossier.analytics.ingest.paths import ApiPath
+from kubedossier.analytics.ingest.pod_bodies import exec_command, reaches_host, read_body, writes_host
+
+ATTEMPT = "technique_attempt"
+UNKNOWN = "technique_unknown"
+_VERBS = ("get", "list", "watch", "create", "update", "patch", "delete", "deletecollection", "head", "options", "post",
+          "put", "proxy", "connect")  # fmt: skip
+_COMMAND_CHARS = 8192
+_QUIET = re.compile(r"/proxy/(?:metrics|healthz|livez|readyz|stats/summary)(?:[/?]|$)", re.ASCII)
+# Paths that anybody may ask: health, version, and the lists of API groups and versions.
+_PUBLIC = re.compile(
+    r"/(?:(?:healthz|livez|readyz)(?:/.*)?|version/?|api(?:/v\w+)?/?|apis(?:/[^/]+){0,2}/?|openapi(?:/.*)?"
+    r"|swagger[\w.-]*|\.well-known/.*)?",
+    re.ASCII,
+)
+
+
+class Verdict(NamedTuple):
+    """What the rules say of one event.
+
+    Attributes:
+        techniques: values of the API, in the order of the rules; None where none was seen.
+        flags: ``technique_attempt``, ``technique_unknown``.
+        title: of the first rule that holds.
+    """
+
+    techniques: tuple[str, ...] | None = None
+    flags: tuple[str, ...] = ()
+    title: str | None = None
+
+
+class Names:
+    """Names as the table writes them: whole, or beginnings with a trailing ``*``."""
+
+    __slots__ = ("_beginnings", "_whole", "written")
+
+    def __init__(self, written: Sequence[str] = ()) -> None:
+        self.written = tuple(written)
+        self._whole = frozenset(one for one in written if not one.endswith("*"))
+        self._beginnings = tuple(one[:-1] for one in written if one.endswith("*"))
+
+    def match(self, text: str) -> bool:
+        """Whether a text is one of the names."""
+        return text in self._whole or text.startswith(self._beginnings)
+
+    def __bool__(self) -> bool:
+        return bool(self.written)
+
+
+_NO_NAMES = Names()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Rule:
+    """One rule of the table; see the file for what each field means."""
+
+    id: str
+    title: str
+    techniques: tuple[str, ...]
+    source: str
+    on: tuple[str, ...] = ()
+    verbs: tuple[str, ...] = ()
+    when: str = ""
+    actors: str = "non-system"
+    not_actors: Names = _NO_NAMES
+    names: Names = _NO_NAMES
+    not_names: Names = _NO_NAMES
+    namespaces: tuple[str, ...] = ()
+    all_namespaces: bool = False
+    body: str = ""
+    command: re.Pattern[str] | None = None
+    paths: str = ""
+    enabled: bool = True
+    aggregate: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RuleBook:
+    """The whole table.
+
+    Attributes:
+        version: changes with every change of a rule; kept with each row that was judged.
+        attack_release: whose ids and tactics ``attack_techniques.csv`` holds.
+        rules: in order.
+        no_fitting_rule: values that one event cannot show well enough.
+        not_visible: values that no audit log can show.
+    """
+
+    version: str
+    attack_release: str
+    rules: tuple[Rule, ...]
+    system_actors: Names
+    privileged_identities: Names
+    privileged_groups: tuple[str, ...]
+    dangerous_capabilities: tuple[str, ...]
+    no_fitting_rule: tuple[str, ...]
+    not_visible: tuple[str, ...]
+
+
+@cache
+def rule_book() -> RuleBook:
+    """The rules of this release."""
+    text = resources.files("kubedossier.analytics").joinpath("technique_rules.toml").read_text("utf-8")
+    table = tomllib.loads(text)
+    rules = tuple(Rule(**{key: _frozen(key, value) for key, value in one.items()}) for one in table.pop("rule"))
+    return RuleBook(rules=rules, **{key: _frozen(key, value) for key, value in table.items()})
+
+
+def _frozen(key: str, value: Any) -> Any:
+    if key == "command":
+        return re.compile(value)
+    if key in ("names", "not_names", "not_actors", "system_actors", "privileged_identities"):
+        return Names(value)
+    return tuple(value) if isinstance(value, list) else value
+
+
+class _Act:
+    """One event as the rules see it; what costs something is worked out when a rule first needs it."""
+
+    __slots__ = ("_body", "_command", "_unread", "acting", "acting_groups", "is_system", "path", "uri", "user")
+
+    def __init__(
+        self,
+        path: ApiPath,
+        user: str | None,
+        acting: str | None,
+        acting_groups: Sequence[str] | None,
+        uri: str | None,
+        body: object,
+    ) -> None:
+        self.path = path
+        self.user = user
+        self.is_system = is_system(user)
+        self.acting = acting
+        self.acting_groups = acting_groups or ()
+        self.uri = uri
+        self._unread = body
+        self._body: dict[str, Any] | _Unread | None = _UNREAD
+        self._command: str | _Unread | None = _UNREAD
+
+    @property
+    def body(self) -> dict[str, Any] | None:
+        """The request's body as an object; None where none was logged."""
+        if isinstance(self._body, _Unread):
+            self._body = read_body(self._unread)
+        return self._body
+
+    @property
+    def command(self) -> str | None:
+        """The command of an exec, its words joined by blanks; None where the record does not have it."""
+        if isinstance(self._command, _Unread):
+            self._command = self._read_command()
+        return self._command
+
+    def _read_command(self) -> str | None:
+        if self.uri is not None:
+            query = self.uri[:_COMMAND_CHARS].partition("?")[2]
+            return " ".join(value for key, value in parse_qsl(query) if key == "command") if "command=" in query else ""
+        return exec_command(self.body) if self.body is not None else None
+
+
+class _Unread:
+    """Stands for what was not worked out yet."""
+
+
+_UNREAD = _Unread()
+
+
+def judge(
+    action: str | None,
+    path: ApiPath,
+    user: str | None,
+    groups: Sequence[str] | None,
+    acting: str | None,
+    acting_groups: Sequence[str] | None,
+    uri: str | None,
+    decision: str | None,
+    code: int | None,
+    body: object,
+) -> Verdict:
+    """The techniques of one event.
+
+    Args:
+        action: the plain verb.
+        path: what was asked for.
+        user: who asked; ``groups`` are theirs.
+        groups: of the user.
+        acting: as whom they acted (impersonation); None where as themselves.
+        acting_groups: of the identity they acted as.
+        uri: the request's path and query; None where the record has none.
+        decision: of the authorisation: ``allow``, ``forbid``, or None where not logged.
+        code: HTTP status of the answer.
+        body: of the request, unread or read.
+    """
+    rules = _BY_ACT.get((path.resource, path.subresource, action))
+    anonymous = user == "system:anonymous" or (groups is not None and "system:unauthenticated" in groups)
+    if rules is None and not anonymous and acting is None and not acting_groups:
+        return _NOTHING
+    done = code is not None and code < 400 and decision in (None, "allow")
+    act = _Act(path, user, acting, acting_groups, uri, body)
+    found: list[Rule] = []
+    unknown = False
+    for rule in rules or ():
+        holds = _fits(rule, act) and _shows(rule, act)
+        if holds:
+            found.append(rule)
+        unknown = unknown or holds is None
+    if anonymous and (decision == "allow" or (decision is None and done)) and not _is_public(act):
+        found += _CALLED["anonymous"]
+    if (acting is not None or acting_groups) and _is_privileged(act):
+        found += (rule for rule in _CALLED["impersonation"] if _fits(rule, act))
+    if not found:
+        return _ONLY_UNKNOWN if unknown else _NOTHING
+    return _verdict(tuple(found), done, unknown)
+
+
+@lru_cache(maxsize=65536)
+def is_system(user: str | None) -> bool:
+    """Whether a user is a component of the cluster itself."""
+    return user is not None and rule_book().system_actors.match(user)
+
+
+@lru_cache(maxsize=4096)
+def _verdict(found: tuple[Rule, ...], done: bool, unknown: bool) -> Verdict:
+    techniques = tuple(dict.fromkeys(value for rule in found for value in rule.techniques))
+    flags = (() if done else (ATTEMPT,)) + ((UNKNOWN,) if unknown else ())
+    return Verdict(techniques, flags, found[0].title)
+
+
+def _fits(rule: Rule, act: _Act) -> bool:
+    """Whether user, name and place are the rule's."""
+    if rule.actors == "non-system" and act.is_system:
+        return False
+    if rule.actors == "person" and vocabulary.user_kind(act.user) != "human":
+        return False
+    if rule.not_actors and act.user is not None and rule.not_actors.match(act.user):
+        return False
+    path = act.path
+    if rule.names and (path.name is None or not rule.names.match(path.name)):
+        return False
+    if rule.not_names and path.name is not None and rule.not_names.match(path.name):
+        return False
+    if rule.namespaces and path.namespace not in rule.namespaces:
+        return False
+    return not (rule.all_namespaces and path.namespace is not None)
+
+
+def _shows(rule: Rule, act: _Act) -> bool | None:
+    """Whether path, command and body are the rule's; None where they were not logged."""
+    if rule.paths == "quiet" and act.uri is not None and _QUIET.search(act.uri):
+        return False
+    if rule.command is not None:
+        return None if act.command is None else rule.command.search(act.command) is not None
+    if rule.body:
+        if act.body is None:
+            return None
+        return reaches_host(act.body, _CAPABILITIES) if rule.body == "privileged" else writes_host(act.body)
+    return True
+
+
+def _is_public(act: _Act) -> bool:
+    if act.path.resource is not None:
+        return False
+    return act.uri is not None and _PUBLIC.fullmatch(act.uri.partition("?")[0]) is not None
+
+
+def _is_privileged(act: _Act) -> bool:
+    book = rule_book()
+    by_name = act.acting is not None and book.privileged_identities.match(act.acting)
+    return by_name or any(one in book.privileged_groups for one in act.acting_groups)
+
+
+def _by_act() -> dict[tuple[str | None, str | None, str | None], tuple[Rule, ...]]:
+    table: dict[tuple[str | None, str | None, str | None], tuple[Rule, ...]] = {}
+    for rule in rule_book().rules:
+        for one in rule.on if rule.enabled else ():
+            resource, _, subresource = one.partition("/")
+            for verb in _VERBS if rule.verbs == ("*",) else rule.verbs:
+                key = (resource, subresource or None, verb)
+                table[key] = (*table.get(key, ()), rule)
+    return table
+
+
+_NOTHING = Verdict()
+_ONLY_UNKNOWN = Verdict(None, (UNKNOWN,))
+_BY_ACT = _by_act()
+_CALLED = {
+    when: tuple(rule for rule in rule_book().rules if rule.when == when and rule.enabled)
+    for when in ("anonymous", "impersonation")
+}
+_CAPABILITIES = frozenset(rule_book().dangerous_capabilities)
+RULES_VERSION = rule_book().version
