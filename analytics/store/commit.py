@@ -83,7 +83,8 @@ class Writer:
         with storage_errors(f"Opening the archive '{root}'"):
             if to_be_made(root):
                 make_root(root)
-            self._lock = lock(root, wait)
+            self.root = root.resolve()  # the archive may be reached through a link; it holds none
+            self._lock = lock(self.root, wait)
         try:
             with storage_errors(f"Opening the archive '{root}'"):
                 self._recover()

@@ -126,6 +126,8 @@ def file_sha256(path: Path) -> str:
 
 def _numbering(root: Path) -> Iterator[Finding]:
     """(1) Entries are numbered from 1 without a gap."""
+    if (root / "ledger").is_symlink():
+        yield Finding("link", "ledger", "no symbolic link", str((root / "ledger").readlink()))
     names = sorted(os.listdir(root / "ledger"))  # noqa: PTH208
     for name in names:
         if (root / "ledger" / name).is_symlink():

@@ -4,6 +4,8 @@ It replaces functions of ``os`` inside a child process, so the product runs unmo
 watched folder count; everything else passes through.
 """
 
+# ruff: noqa: PTH - what stands under pathlib cannot be written with it
+
 from __future__ import annotations
 
 import errno
@@ -11,6 +13,7 @@ import io
 import os
 import pickle
 import signal
+import threading
 from pathlib import Path
 
 # What happens at the chosen call. "after": the call was done, and its result lost, as on a network file system.
@@ -21,10 +24,13 @@ _ERRNO = {"eio": errno.EIO, "enospc": errno.ENOSPC, "eio-after": errno.EIO, "tor
 class Disk:
     """Stands between a program and ``os``; operations go to ``record`` as they happen."""
 
+    buffer_bytes = io.DEFAULT_BUFFER_SIZE
+
     def __init__(self, watched, action=None, at=0, record=None):
         self.watched = os.path.realpath(watched)
         self.action, self.at = action, at
         self.calls = 0
+        self.one_at_a_time = threading.RLock()
         self.paths = {}
         self.record = open(record, "wb") if record else None  # noqa: SIM115 - lives as long as the child
         self.real = {
@@ -48,6 +54,10 @@ class Disk:
         return found if found == self.watched or found.startswith(self.watched + "/") else None
 
     def _call(self, do, torn, *operation):
+        with self.one_at_a_time:
+            return self._counted(do, torn, operation)
+
+    def _counted(self, do, torn, operation):
         self.calls += 1
         if self.action and self.calls == self.at:
             if self.action.startswith("torn") and torn:
@@ -92,7 +102,7 @@ class Disk:
     def fdopen(self, descriptor, mode="r", *args, **more):
         if descriptor not in self.paths or mode != "wb":
             return self.real["fdopen"](descriptor, mode, *args, **more)
-        return io.BufferedWriter(_Raw(self, descriptor))
+        return io.BufferedWriter(_Raw(self, descriptor), self.buffer_bytes)
 
     def fsync(self, descriptor):
         where = self.paths.get(descriptor)

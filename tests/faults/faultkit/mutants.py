@@ -3,6 +3,8 @@
 Each function plants one, in the process that calls it, over whatever ``os`` is then.
 """
 
+# ruff: noqa: PTH - what stands under pathlib cannot be written with it
+
 from __future__ import annotations
 
 import os
@@ -156,7 +158,34 @@ def tmp_not_cleaned():
     os.unlink = unlink
 
 
-HARMLESS = ("tmp_not_cleaned",)
+def small_row_groups():
+    """No mistake: events reach the disk in many small writes, long before the commit."""
+    from faultkit.disk import Disk
+
+    from kubedossier.analytics.ingest import intake
+    from kubedossier.analytics.store import writer
+
+    assert intake.CHUNK_RECORDS > 8
+    assert writer.RECEIPT.rows > 3
+    intake.CHUNK_RECORDS = 8
+    Disk.buffer_bytes = 256
+    object.__setattr__(writer.RECEIPT, "rows", 3)
+
+
+def tells_before_locking():
+    """No mistake: a run writes to the pipe ``locking`` in its folder before it asks for the lock."""
+    import fcntl
+
+    below = fcntl.flock
+
+    def flock(descriptor, how):
+        Path("locking").write_text("now")
+        below(descriptor, how)
+
+    fcntl.flock = flock
+
+
+HARMLESS = ("tmp_not_cleaned", "small_row_groups")
 MUTANTS = {
     one.__name__: one
     for one in (
@@ -172,5 +201,7 @@ MUTANTS = {
         fsync_error_ignored,
         witness_before_the_ledger,
         tmp_not_cleaned,
+        small_row_groups,
+        tells_before_locking,
     )
 }

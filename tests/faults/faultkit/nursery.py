@@ -4,6 +4,8 @@ Every run is a process of its own, so it may be killed, and what it holds (locks
 ``python -m faultkit.nursery`` serves; ``Nursery`` asks it.
 """
 
+# ruff: noqa: PTH - what stands under pathlib cannot be written with it
+
 from __future__ import annotations
 
 import json
@@ -83,6 +85,7 @@ def _live(case: Path, order: dict) -> None:
     try:
         from faultkit import mutants
         from faultkit.disk import Disk, Out
+
         from kubedossier.cli import cli
         from kubedossier.cli.diagnostics import run
 

@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 
 from kubedossier.analytics.errors import KubedossierError
 from kubedossier.analytics.ingest.recheck import recheck_events
+from kubedossier.analytics.store import witness
 from kubedossier.analytics.store.digests import digest, leaf
 from kubedossier.analytics.store.ledger import Ledger
 from kubedossier.analytics.store.rejects import read_rejects
@@ -127,21 +128,30 @@ class Bench:
     def wrong(self, case: Path, acknowledged: bool, *, level="deep") -> list[str]:
         """Hold an archive against the promise: sound now, what was acknowledged there, whole after the next run."""
         archive = case / "disk" / "A"
-        wrong = []
-        with state_home(case):
-            try:
-                wrong += self._wrong_now(archive, acknowledged, level)
-            except (KubedossierError, OSError, ValueError) as error:
-                wrong.append(f"not readable: {error!r}")
+        wrong = self._guarded(case, lambda: self._wrong_now(archive, acknowledged, level))
         run = self.nursery.run(case, "import", "more.ndjson")
         if run.code != 4:
             return [*wrong, f"the next run failed with {run.code}: {run.err}"]
+        return wrong + self._guarded(case, lambda: self._wrong_after(archive, level))
+
+    @staticmethod
+    def _guarded(case: Path, look) -> list[str]:
         with state_home(case):
-            after = content(archive)
-            findings = verify(archive, level=level, recheck=recheck_events).findings
+            try:
+                return look()
+            except (KubedossierError, OSError, ValueError) as error:
+                return [f"not readable: {error!r}"]
+
+    def _wrong_after(self, archive: Path, level: str) -> list[str]:
+        after = content(archive)
+        findings = verify(archive, level=level, recheck=recheck_events).findings
+        wrong = [f"after the next run: {one}" for one in findings]
         if after.months != self.wanted.months or after.rejects != self.wanted.rejects:
             wrong.append(f"after the next run it holds {after}, not {self.wanted}")
-        return wrong + [f"after the next run: {one}" for one in findings]
+        ledger = Ledger.read(archive)
+        if (seen := witness.heads(ledger.archive_id).get(ledger.head[0])) != ledger.head[1]:
+            wrong.append(f"after the next run the witness says {seen} of {ledger.head}")
+        return wrong
 
     def _wrong_now(self, archive: Path, acknowledged: bool, level: str) -> list[str]:
         if not (archive / "ledger").is_dir() or not Ledger.read(archive).entries:

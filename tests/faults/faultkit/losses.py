@@ -1,0 +1,86 @@
+"""Power losses of one recorded run: every crash point, every disk it may leave, held against the promise."""
+
+from __future__ import annotations
+
+import random
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from faultkit.disk import operations
+from faultkit.power import Model, build
+from faultkit.workload import ACKNOWLEDGED, Bench
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """The operations of one run, and the disk it started from."""
+
+    operations: list[tuple]
+    start: Path
+
+
+@dataclass(frozen=True)
+class Loss:
+    """One disk that a power loss may leave after ``at`` operations."""
+
+    at: int
+    last: str
+    acknowledged: bool
+    tree: dict[str, bytes | None]
+
+    def wrong(self, bench: Bench) -> list[str]:
+        """What is wrong with it; empty where the promise holds."""
+        case = bench.case()
+        shutil.rmtree(case / "disk")
+        (case / "disk").mkdir()
+        build(self.tree, case / "disk")
+        wrong = bench.wrong(case, self.acknowledged, level="default")
+        shutil.rmtree(case)
+        return [f"{bench.scenario}, power lost after operation {self.at} ({self.last}): {one}" for one in wrong]
+
+
+def recorded(bench: Bench, mutant=None) -> Recorded:
+    """Record one undisturbed run."""
+    case = bench.case()
+    run = bench.nursery.run(case, "import", "more.ndjson", mutant=mutant, record=case / "record")
+    bench.ok(case, run)
+    # The record names the disk of its own case; the model starts from one that is as it was.
+    found = operations(case / "record")
+    shutil.rmtree(case / "disk")
+    shutil.copytree(bench.start / "disk", case / "disk")
+    return Recorded(found, case / "disk")
+
+
+def losses(bench: Bench, record: Recorded, few: int = 6) -> list[Loss]:
+    """Every disk, each once for what was acknowledged by then."""
+    chance = random.Random(20261123)
+    model = Model(record.start)
+    found: dict[object, Loss] = {}
+    acknowledged = False
+    for at, operation in enumerate([("start", ""), *record.operations]):
+        if operation[0] == "said":
+            acknowledged = acknowledged or bool(ACKNOWLEDGED.search(operation[1]))
+        else:
+            model.apply(operation)
+        last = " ".join(str(one)[-60:] for one in operation[:2])
+        for tree in model.states(chance, few):
+            key = (acknowledged, tuple(sorted(tree.items(), key=lambda one: one[0])))
+            found.setdefault(hash(key), Loss(at, last, acknowledged, tree))
+    return list(found.values())
+
+
+def acknowledged_too_early(bench: Bench, record: Recorded) -> list[str]:
+    """Changes of the archive or the witness that were still to be made, or made durable, when success was printed."""
+    model = Model(record.start)
+    operations = iter(record.operations)
+    for operation in operations:
+        if operation[0] == "said" and ACKNOWLEDGED.search(operation[1]):
+            break
+        if operation[0] != "said":
+            model.apply(operation)
+    else:
+        return ["nothing was acknowledged"]
+    late = [one for one in operations if one[0] not in ("said", "open") and "/tmp/" not in one[1]]
+    lost = [one.name for one in model.pending if one.node is not None and not one.name.startswith("entry-")]
+    return [f"{one[0]} {one[1]} came later" for one in late] + [f"the name '{one}' was not durable" for one in lost]

@@ -1,0 +1,150 @@
+"""What an archive is made of: plain files and folders for its owner alone, and never a symbolic link."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import stat
+
+import pytest
+from faultkit import straced
+from faultkit.workload import state_home, write_input
+
+from kubedossier.analytics.errors import IntegrityError, StorageError
+from kubedossier.analytics.store.commit import Writer
+from kubedossier.analytics.store.ledger import Ledger
+from kubedossier.analytics.store.verify import verify
+
+
+def names(folder):
+    return sorted(one.name for one in folder.iterdir())
+
+
+@pytest.fixture
+def case(nursery, tmp_path):
+    """An archive with one import."""
+    (tmp_path / "disk").mkdir()
+    write_input(tmp_path / "more.ndjson", 0, 20)
+    assert nursery.run(tmp_path, "import", "more.ndjson").code == 4
+    with state_home(tmp_path):
+        yield tmp_path
+
+
+PLACES = (
+    "events",
+    "ledger",
+    "rejects",
+    "tmp",
+    ".lock",
+    "events/month=2026-09",
+    "ledger/00000001.json",
+    "ledger/00000002.json",
+)
+
+
+@pytest.mark.parametrize("place", [*PLACES, "an event file"])
+def test_a_symbolic_link_in_an_archive_is_refused_and_not_followed(case, nursery, place):
+    archive = case / "disk" / "A"
+    path = archive / (Ledger.read(archive).live()[0].path if place == "an event file" else place)
+    elsewhere = case / "elsewhere"
+    shutil.move(path, elsewhere)
+    path.symlink_to(elsewhere)
+    before = sorted((one, one.stat().st_mtime_ns) for one in [elsewhere, *elsewhere.rglob("*")])
+    write_input(case / "other.ndjson", 100, 120)
+    run = nursery.run(case, "import", "other.ndjson")
+    assert run.code == 5, run
+    assert "symbolic link" in run.err
+    assert sorted((one, one.stat().st_mtime_ns) for one in [elsewhere, *elsewhere.rglob("*")]) == before
+    if place not in ("tmp", ".lock"):  # no evidence lies there
+        assert "link" in {one.kind for one in verify(archive, level="quick").findings}
+
+
+def test_the_archive_itself_may_be_reached_through_a_link(case, nursery):
+    archive = case / "disk" / "A"
+    shutil.move(archive, case / "disk" / "B")
+    archive.symlink_to(case / "disk" / "B")
+    assert nursery.run(case, "import", "more.ndjson").code == 4
+    assert not verify(archive).findings
+
+
+def test_links_in_output_beside_the_evidence_are_nobodys_business(case, nursery):
+    (case / "disk" / "A" / "reports").mkdir()
+    (case / "disk" / "A" / "reports" / "latest.pdf").symlink_to("2026-10.pdf")
+    assert nursery.run(case, "import", "more.ndjson").code == 4
+
+
+def test_files_and_folders_are_for_their_owner_alone_whatever_the_umask(case):
+    shutil.rmtree(case / "disk" / "A")
+    shutil.rmtree(case / "disk" / "state")
+    assert straced.cli(case, "import", "more.ndjson", umask=0).code == 4
+    state = case / "disk" / "state" / "kubedossier"
+    for top in (case / "disk" / "A", state):
+        for path in (top, *top.rglob("*")):
+            assert stat.S_IMODE(path.stat().st_mode) == (0o700 if path.is_dir() else 0o600), path
+
+
+def test_a_volume_of_its_own_may_hold_an_archive_at_its_root(tmp_path):
+    (tmp_path / "lost+found").mkdir()
+    with Writer(tmp_path) as writer:
+        assert writer.ledger.head[0] == 1
+
+
+def test_a_folder_that_holds_something_else_is_not_made_an_archive(tmp_path):
+    (tmp_path / "thesis.txt").write_text("x")
+    with pytest.raises(StorageError, match=r"not an archive.*thesis"):
+        Writer(tmp_path)
+    assert names(tmp_path) == ["thesis.txt"]
+
+
+@pytest.mark.parametrize("lost", [(1,), (2,), (1, 2), (1, 2, 3)])
+def test_nothing_is_added_to_an_archive_whose_ledger_lost_entries(case, nursery, lost):
+    nursery.run(case, "import", "more.ndjson")
+    archive = case / "disk" / "A"
+    shutil.rmtree(case / "disk" / "state")  # even where nobody witnessed them
+    for seq in lost:
+        (archive / "ledger" / f"{seq:08d}.json").unlink()
+    before = names(archive / "ledger")
+    with pytest.raises((IntegrityError, StorageError)):
+        Writer(archive)
+    assert names(archive / "ledger") == before
+
+
+def test_nothing_is_added_to_an_archive_that_was_rolled_back(case, nursery):
+    nursery.run(case, "import", "more.ndjson")
+    archive = case / "disk" / "A"
+    (archive / "ledger" / "00000003.json").unlink()
+    with pytest.raises(IntegrityError, match="not the one this machine wrote"):
+        Writer(archive)
+
+
+def test_litter_of_others_in_tmp_does_no_harm_and_only_files_go(case, nursery):
+    tmp = case / "disk" / "A" / "tmp"
+    (tmp / "folder").mkdir()
+    (tmp / "half.parquet").write_bytes(b"PAR1")
+    (tmp / "entry-00000003-x").write_bytes(b'{"files": {"add": [{"path": "../../../more.ndjson"')
+    assert nursery.run(case, "import", "more.ndjson").code == 4
+    assert names(tmp) == ["folder"]
+
+
+@pytest.mark.parametrize(
+    "path", ["../../more.ndjson", "ledger/00000001.json", "/etc/passwd", "events/../../../more.ndjson"]
+)
+def test_a_forged_staged_entry_removes_nothing(case, nursery, path):
+    archive = case / "disk" / "A"
+    target = (archive / path).resolve()
+    data = target.read_bytes()
+    forged = {"files": {"add": [{"path": path, "bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}]}}
+    (archive / "tmp" / "entry-00000009-x").write_text(json.dumps(forged))
+    assert nursery.run(case, "import", "more.ndjson").code == 4
+    assert target.read_bytes() == data
+
+
+def test_a_staged_entry_does_not_excuse_a_file_the_ledger_lists(case):
+    archive = case / "disk" / "A"
+    live = Ledger.read(archive).live()[0]
+    one = {"path": live.path, "bytes": live.bytes, "sha256": live.sha256}
+    (archive / "tmp" / "entry-00000009-x").write_text(json.dumps({"files": {"add": [one]}}))
+    with Writer(archive):
+        assert (archive / live.path).exists()
+    assert not verify(archive).findings

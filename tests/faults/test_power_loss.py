@@ -1,0 +1,17 @@
+"""Power lost after any operation of a commit: whatever the disk kept, nothing acknowledged is lost."""
+
+from __future__ import annotations
+
+from faultkit.losses import acknowledged_too_early, losses, recorded
+
+
+def test_no_disk_a_power_loss_may_leave_breaks_the_promise(bench, sample):
+    record = recorded(bench)
+    found = sample(losses(bench, record), 60)
+    assert len(found) >= 60
+    wrong = [one for loss in found for one in loss.wrong(bench)]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_nothing_is_acknowledged_before_the_last_sync(bench):
+    assert not acknowledged_too_early(bench, recorded(bench))
