@@ -101,9 +101,7 @@ def _event(
         "responseStatus": {"metadata": {}, "code": code},
         "requestReceivedTimestamp": stamp,
         "annotations": {"authorization.k8s.io/decision": "allow"},
-        "requestObject": {
-            "spec": {"containers": [{"name": app, "image": f"registry.example/{app}:{bits}", "env": env}]}
-        },
+        "requestObject": {"spec": {"containers": [container]}},
     }
     event = {
         "time": stamp,
