@@ -143,13 +143,14 @@ _TECHNIQUES = """
   case when len(techniques_native) > 0 then 'native' when len(techniques_derived) > 0 then 'derived' end
     as technique_source"""
 
-_TACTICS = (
-    "list_filter("
-    + names_of(TACTICS)
-    + ", lambda tactic: list_contains(flatten(list_transform(techniques, lambda technique: map {"
-    + ", ".join(f"{quoted(one.value)}: {names_of(one.tactics)}" for one in techniques().values() if one.tactics)
-    + "}[technique])), tactic))"
-)
+
+def _tactic(name: str) -> str:
+    leading = tuple(one.value for one in techniques().values() if name in one.tactics)
+    return f"case when list_has_any(techniques, {names_of(leading)}) then {quoted(name)} end"
+
+
+# One test a tactic is four times faster than a look-up a technique.
+_TACTICS = f"list_filter([{', '.join(map(_tactic, TACTICS))}], lambda tactic: tactic is not null)"
 
 _EVENT_BLOB = f"""
   case when not {NATIVE} then raw when json_valid(raw) then json_extract_string(raw, '$.eventBlob') end"""

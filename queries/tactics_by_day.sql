@@ -12,12 +12,22 @@
 -- notes: An event counts once under each of its tactics, however many techniques lead there, so the sum exceeds the
 --   number of events. Techniques that the bundled table does not know have no tactic and are missing here. Days
 --   without a tactic have no row.
-with tagged as (
-  select date, unnest(tactics) as tactic
+with combined as (
+  select date, techniques, count(*) as events
   from events
   where time >= $period_start and time < $period_end
+  group by date, techniques
+),
+named as (
+  select date, techniques, events, unnest(techniques) as technique
+  from combined
+),
+tagged as (
+  select distinct named.date, named.techniques, named.events, unnest(known.tactics) as tactic
+  from named
+  inner join attack_techniques as known on known.value = named.technique
 )
-select date, tactic, count(*) as events
+select date, tactic, cast(sum(events) as bigint) as events
 from tagged
 group by date, tactic
 order by date, tactic

@@ -14,13 +14,18 @@
 -- notes: An event with several techniques counts once under each, so the sum exceeds the number of events. Days without
 --   a technique have no row. The Console's own techniques are taken; where a record has none, those that the rules
 --   for raw audit logs found. A filter on techniques keeps whole events, with their other techniques.
-with tagged as (
-  select date, unnest(list_distinct(techniques)) as technique
+with combined as (
+  select date, techniques, count(*) as events
   from events
   where time >= $period_start and time < $period_end
+  group by date, techniques
+),
+tagged as (
+  select date, events, unnest(list_distinct(techniques)) as technique
+  from combined
 ),
 counted as (
-  select date, technique, count(*) as events
+  select date, technique, cast(sum(events) as bigint) as events
   from tagged
   group by date, technique
 )

@@ -103,10 +103,10 @@ def test_the_lazy_frame_is_the_view(archive, period):
 
 
 def test_techniques_are_never_null_and_say_where_they_come_from(archive):
-    rows = archive.sql("select techniques_native, techniques, technique_source, tactics from events").rows()
-    for native, shown, source, tactics in rows:
-        assert shown == (native or [])
-        assert source == ("native" if native else None)
+    columns = "techniques_native, techniques_derived, techniques, technique_source, tactics"
+    for native, derived, shown, source, tactics in archive.sql(f"select {columns} from events").rows():
+        assert shown == (native or derived or [])
+        assert source == ("native" if native else "derived" if derived else None)
         known = techniques()
         expected = {tactic for one in shown if one in known for tactic in known[one].tactics}
         assert (set(tactics), len(tactics)) == (expected, len(expected))
