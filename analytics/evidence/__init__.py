@@ -1,0 +1,1 @@
+"""What leaves the archive for auditors: bundles of one month, and how they are checked."""

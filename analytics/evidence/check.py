@@ -1,0 +1,329 @@
+"""Checks a bundle, as one zip or unpacked: every way in which it is not what it says, expected beside found.
+
+The steps, each with one reason to fail:
+(1) the container is plain: one folder, plain names, nothing compressed, doubled, linked or hidden;
+(2) the manifests name exactly the files that are there, and every file has its SHA-256;
+(3) the ledger is an unbroken chain, and its last entry is the head the bundle names;
+(4) the head is the one that was witnessed on this machine, and the one the user names;
+(5) the Parquet files and rejects are those that the ledger lists for the month, with its SHA-256 sums;
+(6) the leaves have the digests of the ledger, and NDJSON, CSV and leaves are what the Parquet files say.
+
+A bundle is a stranger's file: nothing of it is extracted or run, and no name in it is trusted.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from kubedossier.analytics.errors import IntegrityError, KubedossierError
+from kubedossier.analytics.evidence import stretches, tags
+from kubedossier.analytics.evidence.choice import digest_findings, month_rejects
+from kubedossier.analytics.evidence.comparison import Comparison, compare, lines, sha256_of
+from kubedossier.analytics.evidence.container import Bag, FolderBag, ZipBag
+from kubedossier.analytics.evidence.leaves import LeafRuns
+from kubedossier.analytics.evidence.subject import (
+    BUNDLE_FORMAT,
+    COLLECTED,
+    CSV,
+    LEDGER,
+    NDJSON,
+    REFLOWED,
+    SAFE_NAME,
+    Subject,
+    bundle_id,
+    event_name,
+    folder_name,
+    leaves_name,
+    parse_subject,
+    reject_name,
+)
+from kubedossier.analytics.evidence.texts import write_texts
+from kubedossier.analytics.schema import UNDATED
+from kubedossier.analytics.store import witness
+from kubedossier.analytics.store.ledger import NO_HASH, Entry, Ledger
+from kubedossier.analytics.store.verify import Finding
+
+_LINE = re.compile(rb"([0-9a-f]{64})  ([^\n]+)\n")
+_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_HEAD = re.compile(r"(\d{1,8}):([0-9a-f]{64})")
+
+
+@dataclass(frozen=True, slots=True)
+class BundleVerdict:
+    """What the check of a bundle saw; ``findings`` is empty where everything is as it says.
+
+    Attributes:
+        findings: all of them, in the order of the steps.
+        identifier: the bundle's id, as it says.
+        month: as it says.
+        head: number and SHA-256 of its ledger's last entry.
+        files: how many there are.
+        events: how many were compared with their leaves.
+        witnessed: entries of this archive in this machine's witness file.
+    """
+
+    findings: tuple[Finding, ...]
+    identifier: str
+    month: str
+    head: tuple[int, str]
+    files: int
+    events: int
+    witnessed: int
+
+
+@dataclass
+class _State:
+    """What the steps pass on."""
+
+    bag: Bag
+    findings: list[Finding] = field(default_factory=list)
+    sums: dict[str, str] = field(default_factory=dict)
+    info: dict[str, str] = field(default_factory=dict)
+    ledger: Ledger | None = None
+    subject: Subject | None = None
+    witnessed: int = 0
+    events: int = 0
+
+
+def is_bundle(path: Path) -> bool:
+    """Whether a path looks like a bundle rather than an archive: a file, or a folder with a bagit.txt."""
+    return path.is_file() or (path / "bagit.txt").is_file()
+
+
+def check_bundle(path: Path, *, head: tuple[int, str] | None = None) -> BundleVerdict:
+    """Check a bundle.
+
+    Args:
+        path: the zip, or the folder it was unpacked to.
+        head: a number and SHA-256 (or its first digits) that the user knows from elsewhere.
+
+    Raises:
+        KubedossierError: it is no bundle of a format this version knows.
+    """
+    with ExitStack() as stack:
+        try:
+            bag: Bag = FolderBag(path) if path.is_dir() else stack.enter_context(ZipBag(path))
+        except (zipfile.BadZipFile, ValueError, NotImplementedError, OverflowError) as error:
+            return _unreadable(path, error)
+        state = _State(bag, list(bag.findings))
+        state.findings += _names(bag)
+        state.findings += _sums(state)
+        state.info = _read_info(state)
+        _refuse_other_formats(path, state)
+        state.findings += _chain(state)
+        state.findings += _folder(path, state)
+        state.findings += _witnessed(state, head)
+        if state.ledger is not None and state.subject is not None:
+            state.findings += _guarded(state.ledger, state.subject, state)
+        return BundleVerdict(
+            findings=tuple(state.findings),
+            identifier=state.info.get("External-Identifier", ""),
+            month=state.info.get("Kubedossier-Month", ""),
+            head=state.ledger.head if state.ledger else (0, NO_HASH),
+            files=len(bag.sizes),
+            events=state.events,
+            witnessed=state.witnessed,
+        )
+
+
+def _unreadable(path: Path, error: Exception) -> BundleVerdict:
+    with path.open("rb") as file:
+        if not file.read(4).startswith(b"PK"):
+            raise KubedossierError(
+                f"'{path}' is neither an archive nor a bundle", hint="A bundle is a zip, or the folder it holds."
+            ) from None
+    finding = Finding("zip-altered", path.name, "a zip that can be read", str(error))
+    return BundleVerdict((finding,), "", "", (0, NO_HASH), 0, 0, 0)
+
+
+def _names(bag: Bag) -> Iterator[Finding]:
+    """(1) Names are plain; what else is odd about the container was found when it was opened."""
+    for name in bag.sizes:
+        if not SAFE_NAME.fullmatch(name):
+            yield Finding("file-unknown", name, "letters, digits, dots, hyphens and underscores", "another name")
+
+
+def _sums(state: _State) -> Iterator[Finding]:
+    """(2) The manifests are complete and right; fills ``state.sums`` with what was found."""
+    sizes = state.bag.sizes
+    for name in sizes:
+        state.sums[name] = sha256_of(state.bag, name)
+    listed: dict[str, str] = {}
+    for manifest in (tags.TAG_MANIFEST, tags.MANIFEST):
+        for name, expected in _manifest(state.bag, manifest):
+            if not expected:
+                yield Finding("manifest-unreadable", manifest, "SHA-256, two blanks, name", name)
+            elif name in listed:
+                yield Finding("file-twice", name, "one line in the manifests", "two")
+            elif name.startswith("data/") != (manifest == tags.MANIFEST):
+                yield Finding("manifest-unreadable", manifest, "names of its own kind", name)
+            else:
+                listed[name] = expected
+    for name, expected in listed.items():
+        if name not in sizes:
+            yield Finding("file-missing", name, expected, "no file")
+        elif state.sums[name] != expected:
+            yield Finding("file-changed", name, expected, state.sums[name])
+    for name in sizes.keys() - listed.keys() - {tags.TAG_MANIFEST}:
+        yield Finding("file-unknown", name, "no file the manifests do not name", f"{sizes[name]:,} bytes")
+    if tags.TAG_MANIFEST not in sizes:
+        yield Finding("file-missing", tags.TAG_MANIFEST, "the manifest of the manifests", "no file")
+
+
+def _manifest(bag: Bag, name: str) -> Iterator[tuple[str, str]]:
+    """Name and SHA-256 of each line; a line that is none has no SHA-256."""
+    for line in lines(bag, name):
+        match = _LINE.fullmatch(line)
+        yield (match[2].decode("utf-8", "replace"), match[1].decode()) if match else (repr(line[:80]), "")
+
+
+def _read_info(state: _State) -> dict[str, str]:
+    info: dict[str, str] = {}
+    for line in lines(state.bag, "bag-info.txt"):
+        name, _, value = line.decode("utf-8", "replace").rstrip("\n").partition(": ")
+        info.setdefault(name, value)
+    return info
+
+
+def _refuse_other_formats(path: Path, state: _State) -> None:
+    found = state.info.get("Kubedossier-Bundle-Format")
+    if state.findings and found is None:
+        return
+    if found != str(BUNDLE_FORMAT):
+        raise KubedossierError(
+            f"'{path}' is no bundle of format {BUNDLE_FORMAT}" + (f", but of {found!r}" if found else ""),
+            hint="Was it made by a newer kubedossier?",
+        )
+
+
+def _chain(state: _State) -> Iterator[Finding]:
+    """(3) The ledger's lines are chained, end at the head, and give the bundle its id; fills ledger and subject."""
+    entries: list[Entry] = []
+    hashes: list[str] = []
+    for seq, line in enumerate(lines(state.bag, LEDGER), 1):
+        where = f"{LEDGER} line {seq}"
+        try:
+            entry = json.loads(line)
+        except (ValueError, RecursionError):
+            entry = None
+        if not isinstance(entry, dict) or not isinstance(entry.get("id"), str) or not line.endswith(b"\n"):
+            yield Finding("entry-unreadable", where, "one line of JSON", repr(line[:40]))
+            break
+        prev = hashes[-1] if hashes else NO_HASH
+        if entry.get("seq") != seq:
+            yield Finding("entry-misplaced", where, f"seq {seq}", f"seq {entry.get('seq')!r}")
+        if entry.get("prev") != prev:
+            yield Finding("chain-broken", where, f"prev {prev}", f"prev {entry.get('prev')}")
+        entries.append(entry)
+        hashes.append(hashlib.sha256(line).hexdigest())
+    ledger = Ledger(Path(), tuple(entries), tuple(hashes))
+    state.ledger = ledger
+    named = _HEAD.fullmatch(state.info.get("Kubedossier-Head", ""))
+    found = f"{ledger.head[0]}:{ledger.head[1]}"
+    if named is None or named[0] != found:
+        yield Finding("head", "bag-info.txt", found, state.info.get("Kubedossier-Head", "nothing"))
+    month = state.info.get("Kubedossier-Month", "")
+    state.subject = _subject(month)
+    if state.subject is None:
+        yield Finding("month", "bag-info.txt", "a month, or undated", month or "nothing")
+    archive_id = str(entries[0].get("archive_id")) if entries else ""
+    for name, expected in (
+        ("Kubedossier-Archive", archive_id),
+        ("External-Identifier", bundle_id(archive_id, month, ledger.head)),
+    ):
+        if state.info.get(name) != expected:
+            yield Finding("identity", f"bag-info.txt {name}", expected, state.info.get(name, "nothing"))
+
+
+def _subject(month: str) -> Subject | None:
+    from datetime import UTC, datetime
+
+    if month != UNDATED and not re.fullmatch(r"\d{4}-\d{2}", month):
+        return None
+    try:
+        return parse_subject(month, now=datetime.now(UTC))
+    except KubedossierError:
+        return None
+
+
+def _folder(path: Path, state: _State) -> Iterator[Finding]:
+    """(3) The zip's folder has the name that follows from month and id; an unpacked one may be renamed."""
+    if isinstance(state.bag, ZipBag):
+        expected = folder_name(state.info.get("Kubedossier-Month", ""), state.info.get("External-Identifier", ""))
+        if state.bag.folder != expected:
+            yield Finding("identity", path.name, f"the folder {expected}", state.bag.folder)
+
+
+def _witnessed(state: _State, named: tuple[int, str] | None) -> Iterator[Finding]:
+    """(4) The ledger has the hashes that are known from elsewhere; a bundle may end before them."""
+    if state.ledger is None:
+        return
+    hashes = state.ledger.hashes
+    archive_id = str(state.ledger.entries[0].get("archive_id")) if state.ledger.entries else ""
+    heads = witness.heads(archive_id) if _UUID.fullmatch(archive_id) else {}
+    state.witnessed = len(heads)
+    for seq, digest in sorted(heads.items()):
+        if seq <= len(hashes) and hashes[seq - 1] != digest:
+            yield Finding("entry-replaced", f"entry {seq}", f"{digest} (witness)", hashes[seq - 1])
+    if named is not None:
+        seq, digest = named
+        if not 1 <= seq <= len(hashes):
+            yield Finding("rolled-back", f"entry {seq}", f"{digest} (head)", f"the ledger ends at {len(hashes)}")
+        elif not hashes[seq - 1].startswith(digest.lower()):
+            yield Finding("entry-replaced", f"entry {seq}", f"{digest} (head)", hashes[seq - 1])
+
+
+def _guarded(ledger: Ledger, subject: Subject, state: _State) -> Iterator[Finding]:
+    """(5) and (6); a ledger that was made up may say anything, and then it is a finding like others."""
+    try:
+        yield from _files(ledger, subject, state)
+        yield from _texts(ledger, subject, state)
+    except IntegrityError as error:
+        yield Finding("unreadable", LEDGER, "what an archive writes", error.message)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        yield Finding("entry-unreadable", LEDGER, "entries of format 1", f"{type(error).__name__}: {error}")
+
+
+def _files(ledger: Ledger, subject: Subject, state: _State) -> Iterator[Finding]:
+    """(5) What was copied is what the ledger lists."""
+    expected = {event_name(one): one.sha256 for one in ledger.live() if one.month == subject.month}
+    expected |= {reject_name(one): one.sha256 for one in month_rejects(ledger, subject)}
+    found = {name: sha for name, sha in state.sums.items() if name.startswith(("data/events/", "data/rejects/"))}
+    for name in sorted(expected.keys() | found.keys()):
+        if expected.get(name) != found.get(name):
+            yield Finding("ledger-file", name, expected.get(name, "no file"), found.get(name, "no file"))
+
+
+def _texts(ledger: Ledger, subject: Subject, state: _State) -> Iterator[Finding]:
+    """(6) Leaves and texts, made again from the Parquet files."""
+    sums = state.sums
+    leaf_files = {name: sums[name] for name in sums if name.startswith("data/leaves/") and name != REFLOWED}
+    yield from digest_findings(ledger, subject.month, leaf_files)
+    sources = [event_name(one) for one in ledger.live() if one.month == subject.month]
+    with ExitStack() as stack:
+        leaves = LeafRuns(stack.enter_context(tempfile.TemporaryFile()))
+        texts = {name: stack.enter_context(Comparison(state.bag, name)) for name in (NDJSON, CSV, REFLOWED)}
+        state.events = write_texts(
+            ((name, state.bag.open(name)) for name in sources if name in state.bag.sizes),
+            retracted=ledger.retracted,
+            ndjson=texts[NDJSON],
+            csv=texts[CSV],
+            reflowed=texts[REFLOWED],
+            leaves=leaves,
+        )
+        for one in texts.values():
+            yield from one.findings()
+        for snapshot in leaves.snapshots():
+            yield from compare(state.bag, leaves_name(snapshot), leaves.lines(snapshot))
+    if subject.month != UNDATED:
+        yield from compare(state.bag, COLLECTED, [stretches.collected_csv(ledger, subject)])
+    if state.info.get("Kubedossier-Events") != str(state.events):
+        yield Finding("events", "bag-info.txt", str(state.events), state.info.get("Kubedossier-Events", "nothing"))
