@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from kubedossier.cli import Settings, example
 from kubedossier.cli.diagnostics import warn
 from kubedossier.cli.output import visible, write_line
+
+if TYPE_CHECKING:
+    from kubedossier.analytics.store.verify import Finding
 
 
 @click.command(
@@ -17,6 +23,7 @@ from kubedossier.cli.output import visible, write_line
 kubedossier verify
 kubedossier verify --deep
 kubedossier verify --head 12:9f86d081884c7d65 /mnt/backup/dossier
+kubedossier verify kubedossier-2026-10-4b7e0c9a51d2.zip
 """
     )
 )
@@ -26,25 +33,26 @@ kubedossier verify --head 12:9f86d081884c7d65 /mnt/backup/dossier
 @click.option("--head", metavar="SEQ:HASH", help="A head you know from elsewhere, such as a printed report.")
 @click.pass_obj
 def command(settings: Settings, path: str | None, level: str | None, head: str | None) -> None:
-    """Check that nothing in the archive was changed.
+    """Check that nothing in the archive, or in a bundle, was changed.
 
-    Checks the chain of the ledger, the head against this machine's witness file, and the SHA-256 of every file. Every
-    finding is printed, with what was expected and what was found; the exit code is then 5.
+    PATH is an archive, or a bundle as a zip or unpacked. Of an archive, it checks the chain of the ledger, the head
+    against this machine's witness file, and the SHA-256 of every file; of a bundle, all that it says. Every finding is
+    printed, with what was expected and what was found; the exit code is then 5.
     """
-    from pathlib import Path
     from typing import cast
 
     from kubedossier.analytics.errors import IntegrityError
+    from kubedossier.analytics.evidence.check import is_bundle
     from kubedossier.analytics.ingest.recheck import recheck_events
     from kubedossier.analytics.store.verify import Level, verify
 
     chosen = cast(Level, level or "default")
     root = Path(path) if path else settings.archive_path()
+    if is_bundle(root):
+        _check_bundle(root, level, head)
+        return
     verdict = verify(root, level=chosen, head=_read_head(head), recheck=recheck_events)
-    for one in verdict.findings:
-        write_line(f"{one.kind}  {visible(one.where)}")
-        write_line(f"    expected  {visible(one.expected)}")
-        write_line(f"    found     {visible(one.found)}")
+    _tell(verdict.findings)
     if verdict.findings:
         raise IntegrityError(
             f"{len(verdict.findings)} findings in '{root}': the archive is not what its ledger says",
@@ -54,6 +62,32 @@ def command(settings: Settings, path: str | None, level: str | None, head: str |
     write_line(f"Head {verdict.head[0]}:{verdict.head[1]}")
     if not verdict.witnessed:
         warn("This archive was not witnessed on this machine: that its newest entries are all there rests on --head.")
+
+
+def _check_bundle(path: Path, level: str | None, head: str | None) -> None:
+    from kubedossier.analytics.errors import IntegrityError, UsageError
+    from kubedossier.analytics.evidence.check import check_bundle
+
+    if level is not None:
+        raise UsageError("A bundle is always checked completely", hint=f"Leave --{level} out.")
+    verdict = check_bundle(path, head=_read_head(head))
+    _tell(verdict.findings)
+    if verdict.findings:
+        raise IntegrityError(
+            f"{len(verdict.findings)} findings in '{path}': the bundle is not what it says",
+            hint="Keep it as it is, and ask for another copy.",
+        )
+    write_line(f"{verdict.files:,} files and {verdict.events:,} events of {verdict.month} are as the bundle says.")
+    write_line(f"Head {verdict.head[0]}:{verdict.head[1]}")
+    if head is None and not verdict.witnessed:
+        warn("Nothing shows who made this bundle: compare the head with one from elsewhere, by --head")
+
+
+def _tell(findings: Iterable[Finding]) -> None:
+    for one in findings:
+        write_line(f"{one.kind}  {visible(one.where)}")
+        write_line(f"    expected  {visible(one.expected)}")
+        write_line(f"    found     {visible(one.found)}")
 
 
 def _checked(level: str) -> str:
