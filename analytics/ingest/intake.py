@@ -17,6 +17,7 @@ from kubedossier.analytics.ingest.parsing import RejectedRecord
 from kubedossier.analytics.ingest.row import Record, Row, build_batch, month_name
 from kubedossier.analytics.ingest.seen import SeenEvents
 from kubedossier.analytics.ingest.sources import SkippedRecord, derive, expand, read_ordinary
+from kubedossier.analytics.ingest.techniques import FLAGS as TECHNIQUE_FLAGS
 from kubedossier.analytics.store.commit import Writer, new_id, storage_errors
 from kubedossier.analytics.store.digests import Tally, digest, leaf
 from kubedossier.analytics.store.rejects import Reject, compress
@@ -195,7 +196,7 @@ class Intake:
             staged.formats[row.source_format] += 1
             flag_receipt(row, receipt_us)
             if row.flags:
-                staged.drift.update(row.flags)
+                staged.drift.update(one for one in row.flags if one not in TECHNIQUE_FLAGS)
             group = fresh.setdefault(month, ([], []))
             group[0].append(row)
             group[1].append(record)

@@ -1,0 +1,137 @@
+"""``kubedossier techniques``: the technique values, what they are in ATT&CK, and the rules for raw audit logs."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from kubedossier.cli import Settings, example
+from kubedossier.cli.diagnostics import say
+from kubedossier.cli.output import complete_file, write_text
+
+if TYPE_CHECKING:
+    from kubedossier.analytics.ingest.technique_rules import Rule
+
+VALUE_COLUMNS = ("value", "attack_id", "attack_name", "tactics", "seen", "rules")
+RULE_COLUMNS = ("rule", "title", "techniques", "objects", "verbs", "actors", "state", "source")
+_EXAMPLES = """
+kubedossier techniques
+kubedossier techniques --rules
+kubedossier techniques -f json -o techniques.json
+"""
+
+
+@click.command(epilog=example(_EXAMPLES))
+@click.option("--rules", "by_rule", is_flag=True, help="List the rules instead of the values.")
+@click.option(
+    "-f",
+    "--format",
+    "form",
+    type=click.Choice(["table", "json", "csv"]),
+    default="table",
+    help="How to write it; json holds values and rules.  [default: table]",
+)
+@click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Write to a file instead.")
+@click.pass_obj
+def command(_settings: Settings, by_rule: bool, form: str, output: Path | None) -> None:
+    """List attack techniques and how they are recognised.
+
+    The Console tags its events itself; raw audit logs are tagged by rules of this package. The column seen says how a
+    value comes about there: by a rule, by many events together, not by default, or never, since no audit log can
+    show it.
+    """
+    from kubedossier.analytics.ingest.technique_rules import rule_book
+
+    book = rule_book()
+    values, rules = _values(), [_rule(one) for one in book.rules]
+    if form == "json":
+        whole = {"attack_release": book.attack_release, "rules_version": book.version, "techniques": values}
+        text = json.dumps(whole | {"rules": rules}, indent=2, ensure_ascii=False) + "\n"
+    else:
+        rows, columns = (rules, RULE_COLUMNS) if by_rule else (values, VALUE_COLUMNS)
+        text = _csv(rows, columns) if form == "csv" else _table(rows, columns, to_file=output is not None)
+    if output is None:
+        write_text(text)
+    else:
+        with complete_file(output) as file:
+            file.write(text.encode("utf-8"))
+    say(f"Ids and tactics: {book.attack_release}. Rules for raw audit logs: version {book.version}.")
+
+
+def _values() -> list[dict[str, Any]]:
+    from kubedossier.analytics.ingest.technique_rules import rule_book
+    from kubedossier.analytics.vocabulary import techniques
+
+    rules = rule_book().rules
+    return [
+        {
+            "value": one.value,
+            "attack_id": one.attack_id,
+            "attack_name": one.attack_name,
+            "tactics": list(one.tactics),
+            "seen": _seen(one.value),
+            "rules": [rule.id for rule in rules if one.value in rule.techniques],
+        }
+        for one in techniques().values()
+    ]
+
+
+def _seen(value: str) -> str:
+    from kubedossier.analytics.ingest.technique_rules import rule_book
+
+    book = rule_book()
+    rules = [rule for rule in book.rules if value in rule.techniques]
+    if any(rule.enabled and not rule.aggregate for rule in rules):
+        return "by a rule"
+    if any(rule.aggregate for rule in rules):
+        return "by many events"
+    if rules:
+        return "not by default"
+    return "never" if value in book.not_visible else "no fitting rule"
+
+
+def _rule(rule: Rule) -> dict[str, Any]:
+    state = "off" if not rule.enabled else "many events" if rule.aggregate else "on"
+    return {
+        "rule": rule.id,
+        "title": rule.title,
+        "techniques": list(rule.techniques),
+        "objects": list(rule.on),
+        "verbs": list(rule.verbs),
+        "actors": rule.actors,
+        "state": state,
+        "source": rule.source,
+    }
+
+
+def _csv(rows: Sequence[dict[str, Any]], columns: Sequence[str]) -> str:
+    from kubedossier.cli.formats import safe_cell
+
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(columns)
+    for row in rows:
+        writer.writerow([safe_cell(_joined(row[name])) for name in columns])
+    return out.getvalue()
+
+
+def _table(rows: Sequence[dict[str, Any]], columns: Sequence[str], *, to_file: bool) -> str:
+    from kubedossier.cli.tables import Heading, draw
+
+    width = 240 if to_file else shutil.get_terminal_size((120, 40)).columns
+    cells = [[_joined(row[name]) or None for name in columns] for row in rows]
+    table = draw([Heading(name) for name in columns], cells, width)
+    if table.hidden:
+        say(f"Left out for want of room: {', '.join(table.hidden)}.")
+    return "\n".join(table.lines) + "\n"
+
+
+def _joined(value: str | list[str]) -> str:
+    return value if isinstance(value, str) else "; ".join(value)
