@@ -33,6 +33,18 @@ def bench(request, nursery, tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def first_bench(nursery, tmp_path_factory):
+    """The same work, only into nothing."""
+    return Bench(tmp_path_factory.mktemp("mutants"), nursery, "first")
+
+
+@pytest.fixture(scope="session")
+def everything():
+    """Whether all is to be tried."""
+    return EVERYTHING
+
+
+@pytest.fixture(scope="session")
 def sample():
     """A seeded choice of a few of many; all of them with KUBEDOSSIER_FAULTS=all."""
 

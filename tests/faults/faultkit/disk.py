@@ -4,7 +4,8 @@ It replaces functions of ``os`` inside a child process, so the product runs unmo
 watched folder count; everything else passes through.
 """
 
-# ruff: noqa: PTH - what stands under pathlib cannot be written with it
+# What stands below pathlib cannot be written with it.
+# ruff: noqa: PTH118, PTH119, PTH120, PTH123
 
 from __future__ import annotations
 
@@ -18,7 +19,14 @@ from pathlib import Path
 
 # What happens at the chosen call. "after": the call was done, and its result lost, as on a network file system.
 ACTIONS = ("eio", "enospc", "eio-after", "kill", "torn-enospc", "torn-kill")
-_ERRNO = {"eio": errno.EIO, "enospc": errno.ENOSPC, "eio-after": errno.EIO, "torn-enospc": errno.ENOSPC}
+FSYNC = "fsync-eio"  # counts calls of fsync only
+_ERRNO = {
+    "eio": errno.EIO,
+    FSYNC: errno.EIO,
+    "enospc": errno.ENOSPC,
+    "eio-after": errno.EIO,
+    "torn-enospc": errno.ENOSPC,
+}
 
 
 class Disk:
@@ -29,7 +37,7 @@ class Disk:
     def __init__(self, watched, action=None, at=0, record=None):
         self.watched = os.path.realpath(watched)
         self.action, self.at = action, at
-        self.calls = 0
+        self.calls = self.matching = 0
         self.one_at_a_time = threading.RLock()
         self.paths = {}
         self.record = open(record, "wb") if record else None  # noqa: SIM115 - lives as long as the child
@@ -59,7 +67,8 @@ class Disk:
 
     def _counted(self, do, torn, operation):
         self.calls += 1
-        if self.action and self.calls == self.at:
+        self.matching += operation[0] == "fsync" or self.action != FSYNC
+        if self.action and self.matching == self.at and (self.action != FSYNC or operation[0] == "fsync"):
             if self.action.startswith("torn") and torn:
                 torn()
             if self.action == "eio-after" and operation[0] != "open":

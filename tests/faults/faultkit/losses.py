@@ -7,7 +7,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from faultkit.disk import operations
+from faultkit.disk import FSYNC, operations
 from faultkit.power import Model, build
 from faultkit.workload import ACKNOWLEDGED, Bench
 
@@ -42,14 +42,31 @@ class Loss:
 
 def recorded(bench: Bench, mutant=None) -> Recorded:
     """Record one undisturbed run."""
+    run, record = _record(bench, mutant)
+    assert run.code == 4, run
+    return record
+
+
+def _record(bench: Bench, mutant, **fault):
     case = bench.case()
-    run = bench.nursery.run(case, "import", "more.ndjson", mutant=mutant, record=case / "record")
-    bench.ok(case, run)
+    run = bench.nursery.run(case, "import", "more.ndjson", mutant=mutant, record=case / "record", **fault)
     # The record names the disk of its own case; the model starts from one that is as it was.
     found = operations(case / "record")
     shutil.rmtree(case / "disk")
     shutil.copytree(bench.start / "disk", case / "disk")
-    return Recorded(found, case / "disk")
+    return run, Recorded(found, case / "disk")
+
+
+def successes_after_a_failed_sync(bench: Bench, choose, mutant=None) -> list[str]:
+    """Runs that printed success although an fsync of theirs had failed and left something that was not durable."""
+    syncs = sum(one[0] == "fsync" for one in recorded(bench, mutant).operations)
+    wrong = []
+    for at in choose(range(1, syncs + 1)):
+        run, record = _record(bench, mutant, action=FSYNC, at=at)
+        if run.code == 4:
+            early = acknowledged_too_early(bench, record)
+            wrong += [f"fsync {at} failed: {one}" for one in early if "/disk/state" not in one]  # the witness may lag
+    return wrong
 
 
 def losses(bench: Bench, record: Recorded, few: int = 6) -> list[Loss]:
@@ -81,6 +98,7 @@ def acknowledged_too_early(bench: Bench, record: Recorded) -> list[str]:
             model.apply(operation)
     else:
         return ["nothing was acknowledged"]
-    late = [one for one in operations if one[0] not in ("said", "open") and "/tmp/" not in one[1]]
-    lost = [one.name for one in model.pending if one.node is not None and not one.name.startswith("entry-")]
-    return [f"{one[0]} {one[1]} came later" for one in late] + [f"the name '{one}' was not durable" for one in lost]
+    late = [f"{one[0]} {one[1]} came later" for one in operations if one[0] not in ("said", "open")]
+    lost = [f"the name '{one.path}' was not durable" for one in model.pending if one.node is not None]
+    unsynced = [f"the data of '{path}' were not durable" for path in model.unsynced()]
+    return [one for one in late + lost + unsynced if "/A/tmp/" not in one]

@@ -4,7 +4,8 @@ Every run is a process of its own, so it may be killed, and what it holds (locks
 ``python -m faultkit.nursery`` serves; ``Nursery`` asks it.
 """
 
-# ruff: noqa: PTH - what stands under pathlib cannot be written with it
+# What stands below pathlib cannot be written with it.
+# ruff: noqa: PTH123
 
 from __future__ import annotations
 

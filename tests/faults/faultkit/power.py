@@ -5,7 +5,8 @@ folder after the fsync of that folder, nothing else, and in no order. A rename i
 the new one, but both are never gone.
 """
 
-# ruff: noqa: PTH - what stands under pathlib cannot be written with it
+# What stands below pathlib cannot be written with it.
+# ruff: noqa: PTH119, PTH120
 
 from __future__ import annotations
 
@@ -33,6 +34,7 @@ class Folder:
 class Edit:
     """A change of one name that is not durable yet; ``needs`` is the new name of what lost this one."""
 
+    path: str
     folder: Folder
     name: str
     node: object
@@ -66,7 +68,7 @@ class Model:
             del folder.now[name]
         else:
             folder.now[name] = node
-        edit = Edit(folder, name, node, needs)
+        edit = Edit(path, folder, name, node, needs)
         self.pending.append(edit)
         return edit
 
@@ -102,6 +104,18 @@ class Model:
             else:
                 kept.append(edit)
         self.pending = kept
+
+    def unsynced(self):
+        """The files whose data are not durable, by path."""
+
+        def walk(folder, at):
+            for name, node in folder.now.items():
+                if isinstance(node, Folder):
+                    yield from walk(node, f"{at}{name}/")
+                elif node.now != node.synced:
+                    yield f"{at}{name}"
+
+        return list(walk(self.root, self.disk + "/"))
 
     def states(self, chance: random.Random, few: int):
         """Disks a power loss may leave now, as ``{path: bytes, or None for a folder}``, each once.

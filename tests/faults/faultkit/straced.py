@@ -1,7 +1,7 @@
 """Faults in the system calls of the real command line, by strace: nothing of it is replaced or knows.
 
-Only calls that name the case's disk are disturbed. Where the n-th call turns out to be another one, since Python's start
-is not the same every time, the run proves nothing and says so.
+Only calls that name the case's disk are disturbed. Python's start is not the same every time: where the n-th call turns
+out to be another one, the run proves nothing and says so.
 """
 
 from __future__ import annotations
