@@ -18,39 +18,67 @@ ELEVATED = ("impersonation", "privileged container", "kubelet access", "certific
 
 def anonymous(seen: Observed) -> Finding:
     """Exception where an anonymous caller was served."""
-    number = seen.anonymous_allowed
+    number = seen.anonymous_served
     text = f"{counted(number, 'request')} of system:anonymous {'was' if number == 1 else 'were'} not denied."
     return finding(
         "anonymous", "exception" if number else "met",
         "Anonymous callers were served." if number else "No anonymous caller was served.",
         (text if number else "Health and version paths, which clusters open to everybody, are left aside.",),
-        "privileged", (seen.marks["anonymous_requests"],),
+        "privileged", (seen.marks["anonymous_access"],),
         statement="Nobody is served without an identity.",
         method="Exception: a request of system:anonymous was not denied, but for health and version paths. Met "
         "otherwise.",
     )  # fmt: skip
 
 
-def _by_people(
-    kinds: tuple[str, ...], rule: str, noun: str, plural: str, none: str, statement: str
+def newcomer_actions(seen: Observed) -> Finding | None:
+    """Review where a new identity, or somebody from a new address, took a privileged action."""
+    if not seen.previous_known:
+        return None
+    acts = [one for one in seen.actions if one.is_new and not one.denied]
+    title = f"{counted(len(acts), 'privileged action')} of newcomers."
+    return finding(
+        "newcomers", "review" if acts else "met",
+        title if acts else "No newcomer took a privileged action.",
+        _who_when(acts) or ("All came from identities and addresses that the archive knew before.",),
+        "first-seen", (seen.marks["first_seen_ips"], seen.marks["privileged_actions"]),
+        statement="Newcomers with elevated access are known.",
+        method="Review: privileged actions, not denied, of an identity or from an address that the archive does not "
+        "hold before the period; for workloads only addresses outside private ranges. Met: none in the record.",
+    )  # fmt: skip
+
+
+def _reviewed(
+    kinds: tuple[str, ...],
+    rule: str,
+    words: tuple[str, str, str],
+    statement: str,
+    *,
+    who: tuple[str, ...] = ("human",),
+    by: str = "people",
 ) -> Callable[[Observed], Finding]:
-    """A rule that asks for a review of what people did, and names who did most of it."""
+    """A rule that asks for a review of what was done, and names who did most of it.
+
+    ``words`` are one action, several, and none; ``who`` are the kinds of users it is about, and ``by`` names them.
+    """
+    noun, plural, none = words
 
     def judged(seen: Observed) -> Finding:
-        acts = [one for one in seen.actions if one.kind in kinds and user_kind(one.user) == "human"]
-        machines = sum(one.kind in kinds for one in seen.actions) - len(acts)
+        done = [one for one in seen.actions if one.kind in kinds and not one.denied]
+        acts = [one for one in done if user_kind(one.user) in who]
+        others = len(done) - len(acts)
         text: list[Part] = [*_who_when(acts)]
-        if machines:
-            verb = "was" if machines == 1 else "were"
-            text.append(f"{' Another ' if acts else ''}{machines:,} {verb} of service accounts and nodes.")
+        if others:
+            verb = "was" if others == 1 else "were"
+            text.append(f"{' Another ' if acts else ''}{others:,} {verb} of other identities.")
         elif not acts:
-            text.append("Nor did any service account.")
+            text.append("Nor did any other identity.")
         return finding(
             rule, "review" if acts else "met",
-            f"{counted(len(acts), noun, plural)} by people." if acts else none,
-            tuple(text), "privileged", (seen.marks["privileged"],),
+            f"{counted(len(acts), noun, plural)} by {by}." if acts else none,
+            tuple(text), "privileged", (seen.marks["privileged_actions"],),
             statement=statement,
-            method=f"Review: people\u2019s actions of the kind {listed(list(kinds))}. Met: none in the record.",
+            method=f"Review: actions of {by}, not denied, of the kind {listed(list(kinds))}. Met: none in the record.",
         )  # fmt: skip
 
     return judged
@@ -58,34 +86,40 @@ def _by_people(
 
 def elevated(seen: Observed) -> Finding:
     """Review where anybody impersonated somebody, or started a privileged container."""
-    kinds = Counter(one.kind for one in seen.actions if one.kind in ELEVATED)
-    acts = [one for one in seen.actions if one.kind in kinds]
+    acts = [one for one in seen.actions if one.kind in ELEVATED and not one.denied]
+    kinds = Counter(one.kind for one in acts)
     words = listed([f"{number:,} of the kind {kind}" for kind, number in sorted(kinds.items())])
     text: Phrase = (f"{words}. ", *_who_when(acts)) if acts else ("The record holds none.",)
     return finding(
         "elevated", "review" if acts else "met",
         "Elevated rights were used." if acts else "No elevated rights were used.",
-        text, "privileged", (seen.marks["privileged"],),
+        text, "privileged", (seen.marks["privileged_actions"],),
         statement="Use of elevated rights is known and approved.",
-        method=f"Review: actions of the kind {listed(list(ELEVATED))}, of any identity. Met: none in the record.",
+        method=f"Review: actions of any identity, not denied, of the kind {listed(list(ELEVATED))}. Met: none in the "
+        "record.",
     )  # fmt: skip
 
 
-role_changes = _by_people(
-        ("rbac change",), "role-changes", "change of roles or bindings", "changes of roles or bindings",
-        "No person changed roles or bindings.",
-        "Changes of access rights are known and approved.",
-    )  # fmt: skip
-secret_access = _by_people(
-        ("secret access",), "secret-access", "access to secrets", "accesses to secrets",
-        "No person accessed secrets.",
-        "Access to secrets by people is known and approved.",
-    )  # fmt: skip
-interactive_access = _by_people(
-        ("exec", "debug container", "port forward"), "interactive-access", "interactive session",
-        "interactive sessions", "No person opened a session in a container.",
-        "Interactive access to containers is known and approved.",
-    )  # fmt: skip
+role_changes = _reviewed(
+    ("rbac change",),
+    "role-changes",
+    ("change of roles or bindings", "changes of roles or bindings", "Nobody changed roles or bindings."),
+    "Changes of access rights are known and approved.",
+    who=("human", "service account", "anonymous"),
+    by="people and workloads",
+)
+secret_access = _reviewed(
+    ("secret access",),
+    "secret-access",
+    ("access to secrets", "accesses to secrets", "No person accessed secrets."),
+    "Access to secrets by people is known and approved.",
+)
+interactive_access = _reviewed(
+    ("exec", "debug container", "port forward"),
+    "interactive-access",
+    ("interactive session", "interactive sessions", "No person opened a session in a container."),
+    "Interactive access to containers is known and approved.",
+)
 
 
 def _who_when(acts: Sequence[Action]) -> Phrase:

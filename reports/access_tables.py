@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from kubedossier.analytics.vocabulary import user_kind
 from kubedossier.reports.cells import Row, headings, minute, number, value
 from kubedossier.reports.model import Cell, Table
+from kubedossier.reports.newcomers import Newcomers, was_denied
 from kubedossier.reports.numbers import change
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 ACTIONS_SHOWN = 24
 ACTORS_SHOWN = 12
 DENIED_SHOWN = 12
+NEW_SHOWN = 8
 
 
 def kinds(frame: pl.DataFrame, *, was: Mapping[str, int], before: str, known: bool, mark: str) -> Table:
@@ -92,9 +94,11 @@ def actors(frame: pl.DataFrame, *, mark: str) -> Table:
     )
 
 
-def actions(frame: pl.DataFrame, *, mark: str) -> Table:
-    """Single privileged actions, of people first, then in the order of time: when, what, who from where, on what."""
-    ordered = sorted(frame.rows(named=True), key=lambda row: not _is_person(row["user"]))
+def actions(frame: pl.DataFrame, new: Newcomers, *, mark: str) -> Table:
+    """Single privileged actions: when, what, who from where, on what; newcomers first, then people, then all others."""
+    rows = [(new.took(row) and not was_denied(row), row) for row in frame.iter_rows(named=True)]
+    ordered = [row for _, row in sorted(rows, key=lambda pair: (not pair[0], not _is_person(pair[1]["user"])))]
+    first = "What newcomers were allowed first, then people" if any(is_new for is_new, _ in rows) else "People first"
     return Table(
         id="privileged-actions",
         title="Single actions",
@@ -105,7 +109,7 @@ def actions(frame: pl.DataFrame, *, mark: str) -> Table:
         ),
         rows=tuple(_action(row) for row in ordered[:ACTIONS_SHOWN]),
         total=frame.height,
-        note="Of people first, then of all others, each in the order of time.",
+        note=f"{first}, then all others; each in the order of time.",
         empty="No privileged action in this period.",
         mark=mark,
     )
@@ -113,17 +117,21 @@ def actions(frame: pl.DataFrame, *, mark: str) -> Table:
 
 def denied(frame: pl.DataFrame, *, mark: str) -> Table:
     """Requests that the API servers refused, alike ones together, most first."""
+    alike: dict[tuple[str, ...], list[Row]] = {}
+    for row in frame.iter_rows(named=True):
+        parts = ("user", "cluster", "action", "namespace", "resource", "subresource")
+        alike.setdefault(tuple(row[part] or "" for part in parts), []).append(row)
+    ranked = sorted(alike.items(), key=lambda item: (-len(item[1]), item[0]))
     rows = tuple(
         (
-            value(row["user"]),
-            value(f"{row['action'] or ''} {_object(row)}".strip() or None, row["cluster"] or ""),
-            number(row["events"]),
-            Cell(text=minute(row["first_time"])),
-            Cell(text=minute(row["last_time"])),
+            value(found[0]["user"]),
+            value(f"{found[0]['action'] or ''} {_object({**found[0], 'name': ''})}".strip() or None, key[1]),
+            number(len(found)),
+            Cell(text=minute(found[0]["time"])),
+            Cell(text=minute(found[-1]["time"])),
         )
-        for row in frame.head(DENIED_SHOWN).rows(named=True)
+        for key, found in ranked[:DENIED_SHOWN]
     )
-    total = int(frame["events"].sum() or 0)
     return Table(
         id="denied-requests",
         title="By identity and object",
@@ -133,11 +141,73 @@ def denied(frame: pl.DataFrame, *, mark: str) -> Table:
             (34, 30, 11, 12.5, 12.5),
         ),
         rows=rows,
-        total=frame.height,
+        total=len(ranked),
         note="Forbidden by authorization, or answered with 401 or 403. Alike requests stand together.",
         empty="No request was denied in this period.",
         mark=mark,
-        sums=(Cell(text="All denied requests"), Cell(), number(total), Cell(), Cell()) if rows else (),
+        sums=(Cell(text="All denied requests"), Cell(), number(frame.height), Cell(), Cell()) if rows else (),
+    )
+
+
+def new_users(frame: pl.DataFrame, privileged: Counter[str], *, mark: str) -> Table:
+    """Identities that the archive does not hold before the period, those with privileged actions first."""
+    ordered = sorted(frame.rows(named=True), key=lambda row: (-privileged[row["user"]], row["first_time"], row["user"]))
+    rows = tuple(
+        (
+            value(row["user"]),
+            Cell(text=row["user_kind"] or "unknown"),
+            Cell(text=minute(row["first_time"])),
+            number(row["events"]),
+            number(row["clusters"]),
+            number(privileged[row["user"]]),
+        )
+        for row in ordered[:NEW_SHOWN]
+    )
+    return Table(
+        id="first-seen-users",
+        title="Identities",
+        headings=headings(
+            ("Identity", "Type", "First event (UTC)", "Events", "Clusters", "Privileged"),
+            ("value", "text", "time", "number", "number", "number"),
+            (37, 15, 15, 11, 11, 11),
+        ),
+        rows=rows,
+        total=frame.height,
+        note="",
+        empty="No identity is new in this period.",
+        mark=mark,
+    )
+
+
+def new_addresses(frame: pl.DataFrame, privileged: Counter[str], *, mark: str) -> Table:
+    """Source addresses that the archive does not hold before the period, those with privileged actions first."""
+    ordered = sorted(
+        frame.rows(named=True), key=lambda row: (-privileged[row["source_ip"]], row["first_time"], row["source_ip"])
+    )
+    rows = tuple(
+        (
+            value(row["source_ip"]),
+            Cell(text=minute(row["first_time"])),
+            number(row["events"]),
+            number(row["users"]),
+            number(row["clusters"]),
+            number(privileged[row["source_ip"]]),
+        )
+        for row in ordered[:NEW_SHOWN]
+    )
+    return Table(
+        id="first-seen-addresses",
+        title="Source addresses",
+        headings=headings(
+            ("Address", "First event (UTC)", "Events", "Identities", "Clusters", "Privileged"),
+            ("value", "time", "number", "number", "number", "number"),
+            (37, 19, 11, 11, 11, 11),
+        ),
+        rows=rows,
+        total=frame.height,
+        note="",
+        empty="No source address is new in this period.",
+        mark=mark,
     )
 
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from kubedossier.analytics.catalogue import Query, load
 from kubedossier.analytics.errors import IntegrityError, StorageError
 from kubedossier.reports.evidence import Answer, Collection
+from kubedossier.reports.tables import IDENTITIES_SHOWN
 
 if TYPE_CHECKING:
     import polars as pl
@@ -52,14 +53,16 @@ def ask(archive: Archive, period: Period) -> Asked:
     keep("coverage", archive.answer("coverage", period=period))
     keep("clusters", archive.answer("coverage_by_cluster", period=period))
     for name, query in _own_queries().items():
-        source = "all" if name == "receipts" else None
-        keep(name, archive.ask(query, period=period, source=source))
+        keep(name, archive.ask(query, period=period, source="all" if name == "receipts" else None))
     keep("techniques", archive.answer("techniques_by_day", period=period))
     keep("tactics", archive.answer("tactics_by_day", period=period))
     keep("users", archive.answer("top_users", period=period, limit=0))
-    keep("cluster_ranking", archive.answer("cluster_ranking", period=period, limit=0))
-    keep("provider_ranking", archive.answer("provider_ranking", period=period, limit=0))
-    keep("privileged", archive.answer("privileged_actions", period=period, limit=0))
+    keep("user_days", archive.answer("user_days", period=period, limit=IDENTITIES_SHOWN))
+    for name in (
+        "cluster_ranking", "provider_ranking", "first_seen_users", "first_seen_ips", "privileged_actions",
+        "denied_requests", "anonymous_access",
+    ):  # fmt: skip
+        keep(name, archive.answer(name, period=period, limit=0))
     keep("activity_before", archive.answer("activity_by_day", period=before), "-before")
     keep("coverage_before", archive.answer("coverage", period=before), "-before")
     keep("users_before", archive.answer("top_users", period=before, limit=0), "-before")

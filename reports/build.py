@@ -7,6 +7,7 @@ answers that must agree do not, no report is made, for a report whose numbers co
 from __future__ import annotations
 
 import hashlib
+import re
 from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -19,6 +20,7 @@ from kubedossier.reports.asking import Asked, agreed_total, ask, intact_files
 from kubedossier.reports.evidence import manifest, tool_versions
 from kubedossier.reports.findings import judge
 from kubedossier.reports.model import Chart, Completeness, Cover, Fact, Report, Request, Section, Table, Value
+from kubedossier.reports.newcomers import Newcomers, newcomers, was_denied
 from kubedossier.reports.numbers import count, counted
 from kubedossier.reports.observed import Action, Observed
 
@@ -29,14 +31,16 @@ if TYPE_CHECKING:
     from kubedossier.analytics.periods import Period
 
 CLUSTERS_DRAWN = 24
+PUBLIC = re.compile(r"/(healthz|livez|readyz|version)([/?]|$)")
 
 SECTIONS = (
     Section("summary", "1", "Executive summary"),
     Section("completeness", "2", "Completeness of the record"),
     Section("activity", "3", "Activity over time"),
     Section("people", "4", "People, clusters and providers"),
-    Section("privileged", "5", "Privileged actions"),
-    Section("denied", "6", "Denied requests"),
+    Section("first-seen", "5", "First seen in the period"),
+    Section("privileged", "6", "Privileged actions"),
+    Section("denied", "7", "Denied requests"),
     Section("manifest", "A1", "Evidence manifest"),
     Section("queries", "A2", "Queries"),
     Section("method", "A3", "Method and limits"),
@@ -56,6 +60,7 @@ def build(archive: Archive, period: Period, request: Request) -> Report:
     events = agreed_total(asked)
     seen = _observed(asked, period, events)
     found = judge(seen)
+    new, has_past = _new(asked), seen.previous_known
     cover_head = _head(archive, period, request)
     manifest_file = manifest(_manifest_head(cover_head, request), asked.collection)
     seal = hashlib.sha256(manifest_file.data).hexdigest()
@@ -85,19 +90,27 @@ def build(archive: Archive, period: Period, request: Request) -> Report:
         ),
         tactics=_chart(figures.tactic_heat_map(asked.answers["tactics"], period), wording.HEAT_MAP, asked, "tactics"),
         rankings=_rankings(asked, period, events, before, seen.previous_known),
+        first_seen_lead=wording.first_seen_lead(
+            has_past, asked.frame("first_seen_users"), asked.frame("first_seen_ips")
+        ),
+        first_seen=_first_seen(asked, new) if has_past else (),
         privileged_lead=wording.privileged_lead(
-            asked.frame("privileged").height, asked.collection.evidence, asked.marks["privileged"]
+            asked.frame("privileged_actions").height, asked.collection.evidence, asked.marks["privileged_actions"]
         ),
         privileged_kinds=access_tables.kinds(
-            asked.frame("privileged"),
+            asked.frame("privileged_actions"),
             was=Counter(asked.frame("privileged_before")["kind"].to_list()),
             before=before,
             known=seen.previous_known,
-            mark=asked.marks["privileged"],
+            mark=asked.marks["privileged_actions"],
         ),
-        privileged_people=access_tables.actors(asked.frame("privileged"), mark=asked.marks["privileged"]),
-        privileged=access_tables.actions(asked.frame("privileged"), mark=asked.marks["privileged"]),
-        denied=access_tables.denied(asked.frame("denied_actions"), mark=asked.marks["denied_actions"]),
+        privileged_people=access_tables.actors(
+            asked.frame("privileged_actions"), mark=asked.marks["privileged_actions"]
+        ),
+        privileged=access_tables.actions(
+            asked.frame("privileged_actions"), new, mark=asked.marks["privileged_actions"]
+        ),
+        denied=access_tables.denied(asked.frame("denied_requests"), mark=asked.marks["denied_requests"]),
         custody=_custody(asked, cover_head, checked),
         evidence=asked.collection.evidence,
         method=wording.METHOD,
@@ -112,7 +125,6 @@ def _observed(asked: Asked, period: Period, events: int) -> Observed:
     runs = asked.frame("receipts")
     known = known_techniques()
     names = sorted({name for name in asked.frame("techniques")["technique"].to_list() if name not in known})
-    states_before = asked.frame("coverage_before")["state"].to_list()
     return Observed(
         days=figures.day_strip(asked.answers["coverage"], period),
         clusters=figures.cluster_calendar(asked.answers["clusters"], period),
@@ -120,14 +132,11 @@ def _observed(asked: Asked, period: Period, events: int) -> Observed:
         denied=int(activity["denied"].sum()),
         previous_events=int(before["events"].sum()),
         previous_denied=int(before["denied"].sum()),
-        previous_known=any(state != figures.MISSING for state in states_before),
+        previous_known=_has_past(asked),
         previous_title=period.previous().title(),
         previous_short=f"{period.previous().start:%B}" if period.is_month else "before",
-        actions=[
-            Action(row["time"], row["user"], row["kind"], row["cluster"], row["decision"])
-            for row in asked.frame("privileged").iter_rows(named=True)
-        ],
-        anonymous_allowed=_anonymous_allowed(asked),
+        actions=_actions(asked),
+        anonymous_served=_anonymous_served(asked),
         received=_total(runs, "received"),
         new=_total(runs, "new"),
         duplicate=_total(runs, "duplicate"),
@@ -144,9 +153,28 @@ def _total(frame: pl.DataFrame, column: str) -> int:
     return int(frame[column].sum() or 0)
 
 
-def _anonymous_allowed(asked: Asked) -> int:
-    rows = asked.frame("anonymous_requests").rows(named=True)
-    return sum(row["events"] for row in rows if not row["denied"] and not row["public"])
+def _new(asked: Asked) -> Newcomers:
+    users, addresses = asked.frame("first_seen_users"), asked.frame("first_seen_ips")
+    return newcomers(users["user"].to_list(), addresses["source_ip"].to_list(), has_past=_has_past(asked))
+
+
+def _has_past(asked: Asked) -> bool:
+    """Whether the period before was recorded, so that something can be new or have changed."""
+    return any(state != figures.MISSING for state in asked.frame("coverage_before")["state"].to_list())
+
+
+def _actions(asked: Asked) -> list[Action]:
+    new = _new(asked)
+    return [
+        Action(row["time"], row["user"], row["kind"], row["cluster"], was_denied(row), new.took(row))
+        for row in asked.frame("privileged_actions").iter_rows(named=True)
+    ]
+
+
+def _anonymous_served(asked: Asked) -> int:
+    """Requests of anonymous callers that were not denied, but for the paths that clusters open to everybody."""
+    rows = asked.frame("anonymous_access").iter_rows(named=True)
+    return sum(not was_denied(row) and not PUBLIC.match(row["request_uri"] or "") for row in rows)
 
 
 def _distinct(asked: Asked) -> tuple[int, int, int]:
@@ -260,7 +288,7 @@ def _completeness(archive: Archive, asked: Asked, seen: Observed, events: int, p
 
 
 def _rankings(asked: Asked, period: Period, events: int, before: str, known: bool) -> tuple[Table, ...]:
-    trends = tables.trends(asked.frame("busiest_users_by_day"), figures.steps_of(period, "day"))
+    trends = tables.trends(asked.frame("user_days"), figures.steps_of(period, "day"))
     marks = asked.marks
     common: dict[str, Any] = {"events": events, "before": before, "known": known}
     of_cluster = {"provider": "Provider", "users": "Users"}
@@ -270,6 +298,14 @@ def _rankings(asked: Asked, period: Period, events: int, before: str, known: boo
         tables.identities(asked.frame("users"), trends, mark=marks["users"], **common),
         tables.ranking(clusters, "cluster", "Clusters", of_cluster, mark=marks["cluster_ranking"], **common),
         tables.ranking(providers, "provider", "Providers", of_provider, mark=marks["provider_ranking"], **common),
+    )
+
+
+def _first_seen(asked: Asked, new: Newcomers) -> tuple[Table, ...]:
+    by_user, by_address = new.counts(asked.frame("privileged_actions").iter_rows(named=True))
+    return (
+        access_tables.new_users(asked.frame("first_seen_users"), by_user, mark=asked.marks["first_seen_users"]),
+        access_tables.new_addresses(asked.frame("first_seen_ips"), by_address, mark=asked.marks["first_seen_ips"]),
     )
 
 

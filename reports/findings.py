@@ -11,7 +11,14 @@ from collections.abc import Callable
 from datetime import date
 
 from kubedossier.analytics.figures import COLLECTED, DROPPED, IMPORTED, MISSING, PARTIAL
-from kubedossier.reports.access_rules import anonymous, elevated, interactive_access, role_changes, secret_access
+from kubedossier.reports.access_rules import (
+    anonymous,
+    elevated,
+    interactive_access,
+    newcomer_actions,
+    role_changes,
+    secret_access,
+)
 from kubedossier.reports.model import Finding, Part, Rating, Value
 from kubedossier.reports.numbers import counted, days_listed, percent, short_day
 from kubedossier.reports.observed import NAMES_SHOWN, Observed, finding
@@ -192,6 +199,7 @@ RULES: tuple[Callable[[Observed], Finding | None], ...] = (
     accounting,
     population,
     anonymous,
+    newcomer_actions,
     role_changes,
     secret_access,
     interactive_access,

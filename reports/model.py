@@ -259,6 +259,8 @@ class Report:
     techniques_table: Table
     tactics: Chart | None
     rankings: tuple[Table, ...]
+    first_seen_lead: Phrase
+    first_seen: tuple[Table, ...]
     privileged_lead: Phrase
     privileged_kinds: Table
     privileged_people: Table

@@ -20,13 +20,17 @@ NAMES_SHOWN = 3
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """One privileged action, as far as a rule looks at it."""
+    """One privileged action, as far as a rule looks at it.
+
+    ``is_new``: of an identity, or from an address, that the archive does not hold before the period.
+    """
 
     time: datetime
     user: str | None
     kind: str
     cluster: str | None
-    decision: str | None
+    denied: bool
+    is_new: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +42,7 @@ class Observed:
         denied, previous_events, previous_denied: requests.
         previous_known: whether the period before was recorded.
         previous_title, previous_short: its name in full, and short enough for the head of a column.
-        anonymous_allowed: requests of anonymous callers that were served, but for health and version paths.
+        anonymous_served: requests of anonymous callers that were served, but for health and version paths.
         received, new, duplicate, rejected, skipped: of all runs that touch the period, whole runs.
         unstable_windows: windows read again and still changing; windows: all of the period.
         marks: evidence mark by topic.
@@ -54,7 +58,7 @@ class Observed:
     previous_title: str
     previous_short: str
     actions: Sequence[Action]
-    anonymous_allowed: int
+    anonymous_served: int
     received: int
     new: int
     duplicate: int

@@ -184,7 +184,7 @@ def key_figures(
             count(actions),
             against(before.actions, actions),
             grew(before.actions, actions),
-            marks["privileged"],
+            marks["privileged_actions"],
         ),
         KeyFigure("Identities", count(users), against(before.identities, users), "plain", marks["users"]),
         KeyFigure(
@@ -228,6 +228,18 @@ def bridge_note(undated: int, source: str, mixed: bool) -> str:
         return f"{kind}{both}The archive holds no record without a usable time."
     verb = "carries" if undated == 1 else "carry"
     return f"{kind}{both}Another {counted(undated, 'record')} {verb} no usable time and can be in no period."
+
+
+def first_seen_lead(has_past: bool, users: pl.DataFrame, addresses: pl.DataFrame) -> Phrase:
+    """How many identities and addresses are new, or why nobody can say."""
+    if not has_past:
+        return ("The archive holds no record of the period before, so that nothing can be called new.",)
+    who = counted(users.height, "identity", "identities")
+    where = counted(addresses.height, "source address", "source addresses")
+    return (
+        f"{who} and {where} occur in the archive for the first time in this period. Who acted only while nothing was "
+        "collected counts as new, too.",
+    )
 
 
 def privileged_lead(total: int, evidence: Sequence[Evidence], mark: str) -> Phrase:

@@ -185,6 +185,33 @@ def quiet(tmp_path_factory: pytest.TempPathFactory) -> Archive:
     return Archive(root)
 
 
+@pytest.fixture(scope="session")
+def newcomers_report(tmp_path_factory: pytest.TempPathFactory) -> Report:
+    """One known user in September and October; in October also two new ones, one of them from a new public address."""
+    root = tmp_path_factory.mktemp("newcomers") / "dossier"
+    run, read = ACTIONS[0], ACTIONS[1]
+    known = {"sourceIPs": ["198.51.100.1"]}
+    pod = "system:serviceaccount:shop:web"
+    snapshot(
+        root,
+        [
+            event(SEPTEMBER, "anna@example.com", run, CLUSTERS[0], **known),
+            event(SEPTEMBER, pod, read, CLUSTERS[0], **known),
+        ],
+        SEPTEMBER,
+        OCTOBER,
+    )
+    events = [
+        event(OCTOBER, "anna@example.com", run, CLUSTERS[0], **known),
+        event(OCTOBER + timedelta(hours=1), pod, read, CLUSTERS[0], sourceIPs=["10.9.9.9"]),
+        event(OCTOBER + timedelta(hours=2), "eve@example.com", run, CLUSTERS[0], sourceIPs=["203.0.113.77"]),
+        event(OCTOBER + timedelta(hours=3), "eve@example.com", read, CLUSTERS[0], sourceIPs=["203.0.113.77"]),
+        event(OCTOBER + timedelta(hours=4), "zoe@example.com", ACTIONS[5], CLUSTERS[0], **known),
+    ]
+    snapshot(root, events, OCTOBER, NOVEMBER)
+    return report_of(Archive(root))
+
+
 HOSTILE = (
     "a" * 300,
     "admin\u202egnp.exe",

@@ -69,9 +69,26 @@ def test_privileged_actions_are_the_same_number_everywhere(busy_report):
 
 def test_denied_requests_are_the_same_number_in_table_chart_and_share(busy_report):
     denied = sum(busy_report.activity.figure.column("denied"))
-    assert number(busy_report.denied.sums[2]) == denied
+    assert number(busy_report.denied.sums[2]) == denied > 0
     share = denied / busy_report.cover.events * 100
     assert busy_report.key_figures[4].value.startswith(f"{share:.1f}".removesuffix(".0"))
+
+
+def test_newcomers_are_named_and_their_actions_come_first(newcomers_report):
+    finding = next(one for one in newcomers_report.findings if one.rule == "newcomers")
+    assert (finding.rating, finding.title) == ("review", "2 privileged actions of newcomers.")
+    people, addresses = newcomers_report.first_seen
+    assert [(row[0].raw, row[5].text) for row in people.rows] == [("eve@example.com", "2"), ("zoe@example.com", "0")]
+    assert [row[0].raw for row in addresses.rows] == ["203.0.113.77", "10.9.9.9"]
+    shown = [(row[2].raw, row[1].text) for row in newcomers_report.privileged.rows]
+    assert shown[:2] == [("eve@example.com", "exec"), ("eve@example.com", "secret access")]
+    assert shown[2][0] == "anna@example.com"
+
+
+def test_without_an_earlier_record_nobody_is_new(hostile_report):
+    assert hostile_report.first_seen == ()
+    assert "nothing can be called new" in hostile_report.first_seen_lead[0]
+    assert "newcomers" not in {one.rule for one in hostile_report.findings}
 
 
 def test_the_seal_is_the_digest_of_the_manifest_and_the_manifest_holds_every_file(busy_report):
@@ -202,6 +219,7 @@ def test_each_rule_changes_its_rating_with_what_it_reads(busy):
     seen = observed(busy)
     by_rule = {one.rule: one.rating for one in judge(seen)}
     assert by_rule["accounting"] == by_rule["anonymous"] == by_rule["population"] == "met"
+    assert by_rule["newcomers"] == "met"
     assert by_rule["role-changes"] == by_rule["secret-access"] == by_rule["interactive-access"] == "review"
     changed = {
         "accounting": [
@@ -209,7 +227,7 @@ def test_each_rule_changes_its_rating_with_what_it_reads(busy):
             ({"received": seen.received + 2, "rejected": 2}, "review"),
         ],
         "population": [({"unstable_windows": 1}, "review")],
-        "anonymous": [({"anonymous_allowed": 1}, "exception")],
+        "anonymous": [({"anonymous_served": 1}, "exception")],
         "role-changes": [({"actions": []}, "met")],
         "elevated": [({"actions": []}, "met")],
         "denied": [({"denied": seen.events // 2}, "review"), ({"denied": 0}, "met")],
