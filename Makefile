@@ -28,8 +28,7 @@ test: .venv/.ready-dev ## Run the tests
 	@$(RUN)/python -m pytest $(PYTEST_ARGS)
 
 lint: .venv/.ready-dev ## Look for mistakes and for unformatted code
-	@$(BIN)/ruff check .
-	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check . && wrong=0 || wrong=1; $(BIN)/ruff format --check . && exit $$wrong
 
 format: .venv/.ready-dev ## Format the code
 	@$(BIN)/ruff check --fix-only --quiet .

@@ -94,7 +94,6 @@ class _Stage:
         self.settings = settings
         self.folder = folder
         self.config = ""
-        self._root = folder.absolute()
         self._number = 0
         self._started = time.monotonic()
 
@@ -112,10 +111,17 @@ class _Stage:
     def tell(self, text: str) -> None:
         write_line(f"   {text}")
 
-    def run(self, *arguments: str) -> None:
-        """Show a command and run it; that something was left out is part of the story, not its end."""
+    def run(self, *arguments: str, inside: Path | None = None) -> None:
+        """Show a command and run it; that something was left out is part of the story, not its end.
+
+        Args:
+            arguments: of the command line.
+            inside: the folder of the file that the second argument names.
+        """
         write_line(click.style(f"   $ kubedossier {' '.join(_quoted(each) for each in arguments)}", fg="cyan"))
-        words = ["--archive", str(self._root), "--config", self.config, "--log-format", self.settings.log_format]
+        if inside:
+            arguments = (arguments[0], str(inside / arguments[1]), *arguments[2:])
+        words = ["--archive", str(self.folder), "--config", self.config, "--log-format", self.settings.log_format]
         words += ["-v"] * self.settings.verbose
         try:
             cli.main([*words, *arguments], prog_name="kubedossier", standalone_mode=False)
@@ -190,12 +196,11 @@ def _import(stage: _Stage, scratch: Path) -> None:
     stage.begin("Import what came by other roads: a late export, another cluster's log")
     known = {name for entry in Ledger.read(stage.folder).entries for name in _files(entry)}
     labels = {LATE: (), LAB: ("--cluster", "lab-k3s", "--provider", "others")}
-    with _working_in(scratch):
-        for name, more in labels.items():
-            if f"{name} {(scratch / name).stat().st_size}" in known:
-                stage.tell(f"{name} was imported the last time")
-            else:
-                stage.run("import", name, *more)
+    for name, more in labels.items():
+        if f"{name} {(scratch / name).stat().st_size}" in known:
+            stage.tell(f"{name} was imported the last time")
+        else:
+            stage.run("import", name, *more, inside=scratch)
 
 
 def _ask(stage: _Stage, month: Period) -> None:
@@ -282,13 +287,3 @@ def _environment(**values: str) -> Iterator[None]:
     finally:
         os.environ.clear()
         os.environ.update(before)
-
-
-@contextmanager
-def _working_in(folder: Path) -> Iterator[None]:
-    before = Path.cwd()
-    os.chdir(folder)
-    try:
-        yield
-    finally:
-        os.chdir(before)
