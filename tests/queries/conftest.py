@@ -39,7 +39,7 @@ def backwards_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
         return fill(tmp_path_factory.mktemp("backwards") / "dossier", backwards=True)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def hard(hard_root: Path) -> Archive:
     """The archive of the hard data set."""
     return Archive(hard_root)

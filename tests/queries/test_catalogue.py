@@ -20,7 +20,7 @@ from kubedossier.cli.formats import Rows, write
 
 GOLDEN = Path(__file__).with_name("golden")
 NAMES = list(catalogue.packaged())
-REQUIRED = {"user_timeline": {"user": "carol"}}
+REQUIRED = {"user_timeline": {"user": "carol"}, "dormant_users": {"days": 7}}
 ARROW = {
     "varchar": pa.string(),
     "varchar[]": pa.list_(pa.field("l", pa.string())),
