@@ -7,11 +7,13 @@ import re
 import shlex
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from kubedossier.analytics.archive import Archive
+from kubedossier.analytics.periods import parse_period
 
 pytestmark = pytest.mark.xdist_group("demo")
 
@@ -50,7 +52,9 @@ def test_it_goes_the_whole_way_and_ends_well_though_some_records_are_bad(first, 
     assert first.returncode == 0, first.stderr
     assert "5 records could not be read" in first.stdout
     assert "Done in" in first.stdout
-    assert [path.suffix for path in (folder / "dossier" / "reports").rglob("*.pdf")] == [".pdf"]
+    made = [path.name for path in sorted((folder / "dossier" / "reports").rglob("*.*"))]
+    month = parse_period("last-month", now=datetime.now(UTC)).label
+    assert made == [f"bundle-{month}.zip", f"monthly-{month}.pdf"]
 
 
 def test_what_it_prints_fits_eighty_columns_but_for_hashes(first):

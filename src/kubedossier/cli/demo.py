@@ -1,7 +1,7 @@
 """``kubedossier demo``: the whole way on one machine, without an account anywhere.
 
 It makes up a company's events, serves them as a Console would, and then runs the very commands a user would type:
-snapshot, import, query, report, verify. It must never write into an archive that holds anything but its own.
+snapshot, import, query, report, bundle, verify. It must never write into an archive that holds anything but its own.
 """
 
 from __future__ import annotations
@@ -60,8 +60,8 @@ def command(settings: Settings, folder: Path) -> None:
     """Show the whole way on this machine: events in, answers and a report out.
 
     Makes up two months of a company's audit events, serves them on this machine as the Console does, and runs the
-    commands you would type: snapshot, import, query, report, verify. The archive is made in DIR (default: ./dossier)
-    and is yours to play with; run again, it takes up where it was.
+    commands you would type: snapshot, import, query, report, bundle, verify. The archive is made in DIR (default:
+    ./dossier) and is yours to play with; run again, it takes up where it was.
 
     Nothing leaves the machine, and no login is needed.
     """
@@ -82,8 +82,12 @@ def command(settings: Settings, folder: Path) -> None:
         _ask(stage, month)
         stage.begin("Print last month's compliance report")
         stage.run("report", "monthly", "--period", month.label)
-        stage.begin("Check that nothing in the archive was changed")
+        stage.begin("Put the month into one file that auditors can check on their own")
+        bundle = folder / "reports" / month.label / f"bundle-{month.label}.zip"
+        stage.run("bundle", month.label, "-o", str(bundle))
+        stage.begin("Check that nothing was changed, in the archive and in the file")
         stage.run("verify")
+        stage.run("verify", str(bundle))
     _tell_what_next(stage, month)
 
 
@@ -220,8 +224,9 @@ def _tell_what_next(stage: _Stage, month: Period) -> None:
     write_line()
     write_line(click.style(f"Done in {stage.elapsed_s:.0f} s.", bold=True))
     write_line(f"   archive  {stage.folder}/")
-    for path in sorted((stage.folder / "reports").rglob("*.pdf")):
-        write_line(f"   report   {path}")
+    for name, ending in (("report", "pdf"), ("bundle", "zip")):
+        for path in sorted((stage.folder / "reports").rglob(f"*.{ending}")):
+            write_line(f"   {name}   {path}")
     call = stage.program
     if stage.settings.archive_path() != stage.folder:
         call += f" --archive {_quoted(str(stage.folder))}"
