@@ -163,10 +163,14 @@ class Pull:
         """Keep the threads busy, oldest window first, without running far ahead of one that takes long."""
         assert self._crew is not None
         size = self._wanted.connections
-        while self._todo and len(self._under_way) < size and len(self._done) < 4 * size:
+        while self._todo and len(self._under_way) < size and self._may_run_ahead(4 * size):
             window = heapq.heappop(self._todo)
             self._under_way.add(window)
             self._crew.give(window)
+
+    def _may_run_ahead(self, most: int) -> bool:
+        """Whether the next window is one that finished ones wait for, or few enough wait."""
+        return len(self._done) < most or self._todo[0] < max(one.window for one in self._done)
 
     def _take(self, message: WindowResult | SplitWindow) -> None:
         self._under_way.discard(message.window)

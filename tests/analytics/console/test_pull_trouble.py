@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 
@@ -13,8 +14,9 @@ from kubedossier.analytics.ingest import pull as pull_module
 from kubedossier.analytics.ingest.console_coverage import claims, joined, unfinished
 from kubedossier.analytics.ingest.console_progress import Committed, Waiting
 from kubedossier.analytics.ingest.console_survey import survey
-from kubedossier.analytics.ingest.console_window import Window, WindowResult
+from kubedossier.analytics.ingest.console_window import SplitWindow, Window, WindowResult
 from kubedossier.analytics.ingest.intake import Intake
+from kubedossier.analytics.ingest.times import to_micros
 
 FIRST = datetime(2026, 10, 1, tzinfo=UTC)
 NOW = datetime(2026, 10, 4, tzinfo=UTC)
@@ -221,6 +223,30 @@ def _nothing_untrue_is_claimed(path, events, kept) -> None:
     archived = set(kept)
     missing = [FIRST + timedelta(minutes=number) for number, raw in enumerate(events) if raw not in archived]
     assert not covers(path, *missing)
+
+
+def test_a_window_that_is_split_when_all_others_are_done_is_still_read(
+    console, event, archive_path, stored, monkeypatch
+):
+    console.events = [event(number) for number in range(2500)]
+    plain, others, split = pull_module.read_window, threading.Event(), []
+    done = []
+
+    def read_window(get_page, query, window, **options):
+        if window.start == to_micros(FIRST) and not split:
+            split.append(window)
+            assert others.wait(20)
+            return SplitWindow(window, window.split(3))
+        result = plain(get_page, query, window, **options)
+        done.append(window)
+        if len(done) == 8:  # as far as the run goes ahead
+            others.set()
+        return result
+
+    monkeypatch.setattr(pull_module, "read_window", read_window)
+    console.pull(archive_path)
+    assert len(split) == 1
+    assert stored(archive_path) == sorted(console.events)
 
 
 def test_events_the_console_dropped_between_runs_are_a_gap(console, event, archive_path):

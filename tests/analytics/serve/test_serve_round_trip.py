@@ -1,0 +1,92 @@
+"""The project's own client, and one that others wrote, against the served archive."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from contextlib import closing
+from datetime import UTC, datetime
+
+import pytest
+
+from kubedossier.analytics.archive import Archive
+from kubedossier.analytics.ingest.console import Console
+from kubedossier.analytics.ingest.console_address import Filters, parse_address
+from kubedossier.analytics.ingest.console_login import Credentials
+from kubedossier.analytics.ingest.console_plan import Wanted
+from kubedossier.analytics.ingest.console_survey import survey
+from kubedossier.analytics.ingest.console_trust import Trust
+from kubedossier.analytics.ingest.intake import Intake
+from kubedossier.analytics.ingest.pull import Pull
+
+LOGIN = ("reader", "s3cret:with colon")
+NOW = datetime(2026, 11, 1, tzinfo=UTC)
+CONSOLE_ONLY = "select event_id, raw from records where source_format = 'console-json' order by event_id"
+
+
+def snapshot(served, archive, *, basic=False, **wanted):
+    console = Console(
+        parse_address(served.url),
+        Credentials(*LOGIN),
+        basic=basic,
+        trust=Trust(ca_bundle=served.tls.ca),
+    )
+    with console, Intake(archive, kind="snapshot") as intake:
+        run = Pull(console, intake, Wanted(**wanted), survey(console), now=lambda: NOW)
+        with closing(run.run()) as steps:
+            for _ in steps:
+                pass
+        return run.outcome
+
+
+@pytest.mark.parametrize("basic", [True, False])
+@pytest.mark.parametrize("page_size", [7, 50, 250])
+def test_a_snapshot_of_the_served_archive_holds_the_same_events(served, archive_path, basic, page_size):
+    outcome = snapshot(served, archive_path, basic=basic, page_size=page_size)
+    assert (outcome.new, outcome.duplicate, outcome.gaps) == (303, 0, [])
+    theirs = Archive(served.archive).select(CONSOLE_ONLY, {})
+    ours = Archive(archive_path).select(CONSOLE_ONLY, {})
+    assert set(theirs.column("event_id").to_pylist()) < set(ours.column("event_id").to_pylist())
+    assert ours.num_rows == theirs.num_rows + 1  # the raw audit log, as the Console would write it
+
+
+@pytest.mark.parametrize(
+    "filters",
+    [
+        Filters(users=("user-1",)),
+        Filters(users=("user-1", "jane")),
+        Filters(clusters=("cluster-2",)),
+        Filters(techniques=("webShell",)),
+        Filters(techniques=("unheardOf",)),
+        Filters(("user-1", "user-3"), ("webShell", "execIntoContainer"), ("cluster-1",)),
+    ],
+)
+def test_each_filter_gives_the_same_set_on_both_sides(served, archive_path, filters):
+    snapshot(served, archive_path, filters=filters)
+    expected = set()
+    for row in Archive(served.archive).select("select * from events", {}).to_pylist():
+        techniques = row["techniques_native"] if row["source_format"] == "console-json" else row["techniques"]
+        if (
+            (not filters.users or row["user"] in filters.users)
+            and (not filters.clusters or row["cluster"] in filters.clusters)
+            and (not filters.techniques or set(techniques or ()) & set(filters.techniques))
+        ):
+            expected.add((row["user"], row["cluster"], row["time"], row["message"]))
+    found = Archive(archive_path).select('select "user", cluster, time, message from events', {}).to_pylist()
+    assert {tuple(row.values()) for row in found} == expected
+
+
+@pytest.mark.skipif(importlib.util.find_spec("pcpi") is None, reason="pcpi, a client from PyPI, is not installed")
+@pytest.mark.parametrize("method", ["request", "config_request"])
+def test_a_client_that_others_wrote_can_read_it(served, method, monkeypatch):
+    from pcpi import session_loader
+
+    monkeypatch.setenv("NO_PROXY", "*")
+    manager = session_loader.load_config(
+        [{"name": "local", "url": served.url, "identity": LOGIN[0], "secret": LOGIN[1], "verify": str(served.tls.ca)}],
+        min_config_cwp=True,
+    )
+    session = manager[0].create_cwp_session()
+    answer = session.request("GET", "/api/v1/audits/kubernetes", params={"limit": 50, "sort": "time"})
+    assert len(answer.json()) == 50
+    assert json.loads(answer.text)[0]["message"] == "event 0"
