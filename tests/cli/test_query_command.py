@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import json
+import subprocess
+import sys
 from datetime import UTC, date, datetime
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
@@ -294,3 +296,18 @@ def test_colours_set_apart_heads_and_rule_only():
     table = draw([Heading("a")], [("x",)], 80, colour=True)
     assert "\x1b[1m" in table.lines[0]
     assert table.lines[2] == "x"
+
+
+def test_a_question_on_the_terminal_loads_no_more_than_it_needs(root):
+    code = (
+        "import sys\n"
+        "from kubedossier.__main__ import main\n"
+        f"sys.argv = ['kubedossier', '--archive', {str(root)!r}, 'query', 'top_users']\n"
+        "try:\n    main()\n"
+        "finally:\n"
+        "    heavy = {'polars', 'pandas', 'rich', 'pyarrow.dataset', 'weasyprint', 'httpx'}\n"
+        "    sys.stderr.write(f'LOADED {sorted(heavy & set(sys.modules))}')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stderr.endswith("LOADED []")
+    assert "carol" in done.stdout
