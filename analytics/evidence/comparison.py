@@ -18,7 +18,7 @@ class Comparison:
 
     def __init__(self, bag: Bag, name: str) -> None:
         self._name = name
-        self._file: IO[bytes] | None = bag.open(name) if name in bag.sizes else None
+        self._file = _opened(bag, name)
         self._line = 1
         self._finding: Finding | None = None
 
@@ -53,6 +53,13 @@ class Comparison:
             self._finding = Finding("text", f"{self._name} line {self._line}", "its end", _short(rest))
         if self._finding is not None:
             yield self._finding
+
+
+def _opened(bag: Bag, name: str) -> IO[bytes] | None:
+    try:
+        return bag.open(name) if name in bag.sizes else None
+    except (OSError, zipfile.BadZipFile):
+        return None
 
 
 def compare(bag: Bag, name: str, blocks: Iterable[bytes]) -> Iterator[Finding]:

@@ -23,8 +23,11 @@ from kubedossier.analytics.store.verify import Finding
 BLOCK_BYTES = 1 << 20
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 _UNIX = 3
-_LISTED_BYTES, _END_BYTES = 46, (22, 22 + 56 + 20)
-_LOCAL_HEADER = struct.Struct("<4s5H3I2H")
+_STAMPS = (_EPOCH, _UNIX, 0, 0, 0, b"")
+_ATTRIBUTES = ((stat.S_IFREG | 0o644) << 16, (stat.S_IFREG | 0o755) << 16)
+_DOS_DATE = 0 << 9 | 1 << 5 | 1
+_LOCAL_HEADER, _END = struct.Struct("<4s5H3I2H"), struct.Struct("<4s4H2IH")
+_LISTED_BYTES, _LARGE_END_BYTES = 46, 56 + 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +114,7 @@ def write_zip(out: IO[bytes], folder: str, members: Iterable[Member]) -> None:
         for one in members:
             info = zipfile.ZipInfo(f"{folder}/{one.name}", _EPOCH)
             info.create_system = _UNIX
-            info.external_attr = (stat.S_IFREG | (0o755 if one.executable else 0o644)) << 16
+            info.external_attr = _ATTRIBUTES[one.executable]
             info.file_size = one.size
             found = hashlib.sha256()
             with archive.open(info, "w") as target:
@@ -192,15 +195,16 @@ class ZipBag:
 
     def _take(self, info: zipfile.ZipInfo) -> None:
         folder, _, name = info.filename.partition("/")
-        mode = info.external_attr >> 16
         if folder != self.folder or not SAFE_NAME.fullmatch(info.filename) or not name:
             found = Finding("file-unknown", info.filename, f"plain names below {self.folder}/", "another name")
         elif name in self.sizes:
             found = Finding("file-twice", name, "one file of a name", "two")
-        elif info.compress_type != zipfile.ZIP_STORED or info.flag_bits & 1 or info.compress_size != info.file_size:
+        elif info.compress_type != zipfile.ZIP_STORED or info.flag_bits or info.compress_size != info.file_size:
             found = Finding("zip-altered", name, "stored as it is", "compressed or encrypted")
-        elif not stat.S_ISREG(mode):
-            found = Finding("link", name, "a plain file", f"mode {mode:o}")
+        elif not stat.S_ISREG(info.external_attr >> 16):
+            found = Finding("link", name, "a plain file", f"mode {info.external_attr >> 16:o}")
+        elif _stamps(info) != _STAMPS or info.external_attr not in _ATTRIBUTES:
+            found = Finding("zip-altered", name, "fixed stamps and attributes", "others")
         else:
             self.sizes[name] = info.file_size
             self._members[name] = info
@@ -208,8 +212,15 @@ class ZipBag:
         self.findings.append(found)
 
 
+def _stamps(info: zipfile.ZipInfo) -> tuple[object, ...]:
+    return info.date_time, info.create_system, info.internal_attr, info.volume, info.reserved, info.comment
+
+
 def _hidden(file: IO[bytes], archive: zipfile.ZipFile, size: int) -> Iterator[Finding]:
-    """Bytes before, between and after the members, which no list of files would show."""
+    """Bytes before, between and after the members, which no list of files would show, and headers that say two things.
+
+    The format of zip's headers, Source: APPNOTE.TXT 6.3, sections 4.3.7, 4.3.12 and 4.3.16.
+    """
     at = directory = 0
     for info in sorted(archive.infolist(), key=lambda one: one.header_offset):
         if info.header_offset != at:
@@ -217,13 +228,22 @@ def _hidden(file: IO[bytes], archive: zipfile.ZipFile, size: int) -> Iterator[Fi
             return
         file.seek(at)
         header = file.read(_LOCAL_HEADER.size)
-        if len(header) < _LOCAL_HEADER.size:
-            yield Finding("zip-altered", info.filename, "a header", "the end of the file")
+        length = _LOCAL_HEADER.unpack(header)[-1] if len(header) == _LOCAL_HEADER.size else 0
+        large = length > 0
+        sizes = (0xFFFFFFFF,) * 2 if large else (info.file_size,) * 2
+        name = info.filename.encode()
+        said = (b"PK\3\4", info.extract_version, 0, 0, 0, _DOS_DATE, info.CRC, *sizes, len(name), length)
+        if header != _LOCAL_HEADER.pack(*said) or info.extract_version != info.create_version:
+            yield Finding("zip-altered", info.filename, "one header for one file", "headers that differ")
             return
-        *_, name_bytes, extra_bytes = _LOCAL_HEADER.unpack(header)
-        at += _LOCAL_HEADER.size + name_bytes + extra_bytes + info.file_size
-        directory += _LISTED_BYTES + len(info.filename) + len(info.extra) + len(info.comment)
+        at += _LOCAL_HEADER.size + len(name) + length + info.file_size
+        directory += _LISTED_BYTES + len(name) + len(info.extra)
     if at != archive.start_dir:
         yield Finding("zip-altered", "the list of files", f"begins at byte {at}", f"begins at byte {archive.start_dir}")
-    elif size - at - directory not in _END_BYTES:
-        yield Finding("zip-altered", "its end", f"{at + directory + _END_BYTES[0]} bytes", f"{size} bytes")
+        return
+    file.seek(at + directory)
+    end = file.read()
+    count = len(archive.infolist())
+    small = _END.pack(b"PK\5\6", 0, 0, min(count, 0xFFFF), min(count, 0xFFFF), directory, min(at, 0xFFFFFFFF), 0)
+    if end[-_END.size :] != small or len(end) not in (_END.size, _END.size + _LARGE_END_BYTES):
+        yield Finding("zip-altered", "its end", f"{size - len(end) + _END.size} bytes", f"{size} bytes, or others")

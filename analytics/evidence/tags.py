@@ -205,6 +205,10 @@ know from elsewhere, such as a printed report:
     sh verify.sh
     sh verify.sh {seq}:{digest}
 
+It hashes the text of every event and compares that with the ledger. It reads
+neither Parquet, whose sums it compares with the ledger, nor CSV and PDF, which
+rest on the manifests; 'kubedossier verify' below compares the CSV as well.
+
 By hand. Every file has its SHA-256:
 
     sha256sum -c --strict --quiet tagmanifest-sha256.txt manifest-sha256.txt

@@ -7,9 +7,10 @@ snapshots, which a file of several snapshots may still hold, are left out.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import AbstractContextManager
 from typing import IO, Protocol
+from zipfile import BadZipFile
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -61,24 +62,28 @@ def write_texts(
         The number of events.
 
     Raises:
-        IntegrityError: a file is no event file of this format.
+        IntegrityError: a file cannot be read, or is no event file of this format.
     """
     csv.write(cells.header())
     total = 0
     for name, source in sources:
-        try:
-            with source as file, pq.ParquetFile(file, page_checksum_verification=True) as parquet:
-                if not parquet.schema_arrow.equals(EVENT_SCHEMA):
-                    raise IntegrityError(f"'{name}' has not the columns of format 1")
-                for batch in parquet.iter_batches(batch_size=_BATCH_ROWS):
-                    shown = _without(batch, retracted)
-                    if shown.num_rows:
-                        csv.write(cells.lines(shown))
-                        _write_raws(shown, total + 1, ndjson, reflowed, leaves)
-                        total += shown.num_rows
-        except pa.ArrowException as error:
-            raise IntegrityError(f"'{name}' cannot be read: {str(error).splitlines()[0]}") from error
+        for batch in _batches(name, source):
+            shown = _without(batch, retracted)
+            if shown.num_rows:
+                csv.write(cells.lines(shown))
+                _write_raws(shown, total + 1, ndjson, reflowed, leaves)
+                total += shown.num_rows
     return total
+
+
+def _batches(name: str, source: AbstractContextManager[IO[bytes]]) -> Iterator[pa.RecordBatch]:
+    try:
+        with source as file, pq.ParquetFile(file, page_checksum_verification=True) as parquet:
+            if not parquet.schema_arrow.equals(EVENT_SCHEMA):
+                raise IntegrityError(f"'{name}' has not the columns of format 1")
+            yield from parquet.iter_batches(batch_size=_BATCH_ROWS)
+    except (pa.ArrowException, OSError, BadZipFile) as error:
+        raise IntegrityError(f"'{name}' cannot be read: {str(error).splitlines()[0]}") from error
 
 
 def _without(batch: pa.RecordBatch, retracted: Collection[str]) -> pa.RecordBatch:

@@ -138,7 +138,7 @@ awk -v month="$month" '
         }
         if (match($0, /"added":[{]("[^"]*":[{]"digest":"[0-9a-f]*","n":[0-9]*[}],?)*[}]/)) {
             number = split(substr($0, RSTART + 9, RLENGTH - 10), part, "\"")
-            for (i = 2; i + 4 <= number; i += 6) if (part[i] == month) { digest[id] = part[i + 4] }
+            for (i = 2; i + 4 <= number; i += 8) if (part[i] == month) digest[id] = part[i + 4]
         }
     }
     END {

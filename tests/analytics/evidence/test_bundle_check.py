@@ -1,0 +1,446 @@
+"""A bundle is checked with stock tools and with kubedossier; whatever is changed in it is found by both."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from kubedossier.analytics.errors import KubedossierError
+from kubedossier.analytics.evidence.check import check_bundle
+from kubedossier.analytics.evidence.container import ZipBag, text_member, write_zip
+from kubedossier.analytics.store import witness
+from kubedossier.analytics.store.ledger import Ledger, entry_line
+
+SHELL = shutil.which("dash") or "sh"
+# What verify.sh needs at least, without Perl.
+TOOLS = "awk cat cmp comm cut diff find grep head mkdir paste printf rm sed sha256sum sort tail uniq"
+
+
+def run(folder, *command, **more):
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, **more)
+
+
+def script(bag, *arguments, **more):
+    return run(bag, SHELL, "verify.sh", *arguments, **more)
+
+
+def kinds(path, **more):
+    return {one.kind for one in check_bundle(path, **more).findings}
+
+
+def hash_again(bag):
+    """Write both manifests anew, as a careful forger would."""
+    for manifest, inside in (("manifest-sha256.txt", True), ("tagmanifest-sha256.txt", False)):
+        names = sorted(one.relative_to(bag).as_posix() for one in bag.rglob("*") if one.is_file())
+        lines = [
+            f"{hashlib.sha256((bag / name).read_bytes()).hexdigest()}  {name}\n"
+            for name in names
+            if name.startswith("data/") == inside and name != "tagmanifest-sha256.txt"
+        ]
+        (bag / manifest).write_text("".join(lines))
+
+
+def replace(path, old, new):
+    data = path.read_bytes()
+    assert old in data
+    path.write_bytes(data.replace(old, new, 1))
+
+
+def leaf_files(bag):
+    return sorted(one for one in (bag / "data/leaves").iterdir() if one.name != "reflowed.txt")
+
+
+@pytest.fixture
+def without_perl(tmp_path):
+    """An environment in which only the tools are found that every POSIX system has."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    for tool in TOOLS.split():
+        (folder / tool).symlink_to(shutil.which(tool))
+    return os.environ | {"PATH": str(folder)}
+
+
+def test_an_untouched_bundle_passes_packed_and_unpacked(october, bag):
+    for path in (october, bag):
+        verdict = check_bundle(path)
+        assert verdict.findings == ()
+        assert (verdict.events, verdict.month) == (77, "2026-10")
+
+
+def test_every_command_in_the_readme_works(october, bag, tmp_path, stored):
+    shutil.copy(october, bag.parent)
+    program = tmp_path / "bin"
+    program.mkdir()
+    (program / "kubedossier").write_text(f'#!/bin/sh\nexec "{sys.executable}" -m kubedossier "$@"\n')
+    (program / "kubedossier").chmod(0o755)
+    commands = re.findall(r"^    (\S.*)$", (bag / "README.txt").read_text(), re.MULTILINE)
+    environment = os.environ | {"PATH": f"{program}:{os.environ['PATH']}"}
+    told = {}
+    for command in commands:
+        done = run(bag, SHELL, "-c", command, env=environment)
+        assert done.returncode == 0, (command, done.stdout, done.stderr)
+        told[command] = done.stdout
+    head = Ledger.read(stored).head[1]
+    assert len(commands) == 12
+    assert told["tail -n 1 data/ledger.jsonl | sha256sum"].startswith(head)
+    assert next(text for command, text in told.items() if "uniq -u" in command) == ""
+    first = next(text for command, text in told.items() if "events.ndjson" in command)[:64]
+    assert any(first in one.read_text() for one in leaf_files(bag))
+    assert told["zstd -dc data/rejects/*.zst"].count("\n") == 3
+
+
+def test_stock_tools_accept_the_zip_and_what_is_in_it(october, bag):
+    assert run(bag, "unzip", "-tqq", str(october)).returncode == 0
+    for manifest in ("manifest-sha256.txt", "tagmanifest-sha256.txt"):
+        assert run(bag, "sha256sum", "-c", "--strict", manifest).returncode == 0
+        assert run(bag, "shasum", "-a", "256", "-c", "-s", manifest).returncode == 0
+
+
+def test_pythons_own_unpacking_gives_the_same_files(october, bag, tmp_path):
+    with zipfile.ZipFile(october) as archive:
+        archive.extractall(tmp_path / "again")
+    assert run(tmp_path, "diff", "-r", str(bag), str(tmp_path / "again" / bag.name)).returncode == 0
+
+
+def test_the_script_passes_with_perl_and_without(bag, without_perl):
+    for more in ({}, {"env": without_perl}):
+        done = script(bag, **more)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert re.findall(r"^ok +(\d)", done.stdout, re.MULTILINE) == list("1234678")
+        assert "the 77 events" in done.stdout
+        assert done.stdout.endswith("All steps passed.\n")
+
+
+def test_the_script_runs_under_every_shell_of_this_machine(bag):
+    shells = [one for one in ("dash", "bash", "ksh", "zsh", "busybox") if shutil.which(one)]
+    assert shells
+    for shell in shells:
+        command = [shell, "sh", "verify.sh"] if shell == "busybox" else [shell, "verify.sh"]
+        assert run(bag, *command).returncode == 0, shell
+
+
+def test_the_script_leaves_nothing_behind(bag, tmp_path):
+    before = sorted(bag.rglob("*"))
+    (tmp_path / "work").mkdir()
+    script(bag, env=os.environ | {"TMPDIR": str(tmp_path / "work")})
+    assert sorted(bag.rglob("*")) == before
+    assert list((tmp_path / "work").iterdir()) == []
+
+
+def test_bundles_without_events_and_of_undated_records_pass(root, tmp_path, kit, without_perl):
+    for month in ("2025-01", "undated"):
+        path = kit.make_bundle(root, tmp_path, month)
+        folder = kit.unpack(path, tmp_path / month)
+        assert check_bundle(path).findings == ()
+        for more in ({}, {"env": without_perl}):
+            done = script(folder, **more)
+            assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_a_bundle_of_an_archive_with_a_retracted_snapshot_passes(root, tmp_path, kit):
+    from kubedossier.analytics.store.commit import Writer
+
+    (first, *_) = (one.snapshot for one in Ledger.read(root).live() if one.month == "2026-10")
+    with Writer(root) as writer:
+        writer.append("retract", "20261101T000000Z-00000000", {"retracts": first, "reason": '"path":"x"'})
+    path = kit.make_bundle(root, tmp_path)
+    assert check_bundle(path).findings == ()
+    assert script(kit.unpack(path, tmp_path / "u")).returncode == 0
+
+
+def test_the_head_one_knows_is_compared(bag, october, stored):
+    ledger = Ledger.read(stored)
+    seq, digest = ledger.head
+    for known in (f"{seq}:{digest}", f"{seq}:{digest[:16]}", f"2:{ledger.hashes[1]}"):
+        assert script(bag, known).returncode == 0
+        assert kinds(october, head=(int(known.split(":")[0]), known.split(":")[1])) == set()
+    for wrong in (f"{seq}:{'0' * 64}", f"{seq + 1}:{digest}", f"2:{digest}", f"{seq}:", "nonsense"):
+        assert script(bag, wrong).returncode == 1, wrong
+    assert kinds(october, head=(seq, "0" * 64)) == {"entry-replaced"}
+    assert kinds(october, head=(seq + 1, digest)) == {"rolled-back"}
+
+
+def test_another_history_than_the_one_this_machine_witnessed_is_found(october, stored):
+    witness.append(Ledger.read(stored).archive_id, 3, "0" * 64, "2026-11-01T00:00:00.000000Z")
+    assert kinds(october) == {"entry-replaced"}
+
+
+def flip(bag):
+    path = next((bag / "data/events/2026-10").iterdir())
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+
+
+def swap_leaves(bag):
+    """Say that an event came with another snapshot."""
+    one, other, *_ = leaf_files(bag)
+    lines, others = one.read_text().splitlines(), other.read_text().splitlines()
+    others.append(lines.pop())
+    for path, content in ((one, lines), (other, others)):
+        path.write_text("".join(f"{line}\n" for line in sorted(content)))
+
+
+def drop_event(bag):
+    """Remove an event from the texts and its leaf with it."""
+    path = bag / "data/events.ndjson"
+    lines = path.read_bytes().splitlines(keepends=True)
+    leaf = hashlib.sha256(lines[0].rstrip(b"\n")).hexdigest()
+    # The marks of reflowed lines must still point to them.
+    marks = bag / "data/leaves/reflowed.txt"
+    marks.write_text(re.sub(r"^(\d+)", lambda one: str(int(one[1]) - 1), marks.read_text(), flags=re.MULTILINE))
+    path.write_bytes(b"".join(lines[1:]))
+    for one in leaf_files(bag):
+        one.write_text(one.read_text().replace(f"{leaf}\n", ""))
+
+
+def edit_ledger(bag):
+    """Change an entry, chain the ledger again, and name the new head."""
+    path = bag / "data/ledger.jsonl"
+    entries = [json.loads(line) for line in path.read_bytes().splitlines()]
+    entries[2]["actor"] = "somebody else"
+    lines, prev = [], "0" * 64
+    for entry in entries:
+        lines.append(entry_line(entry | {"prev": prev}))
+        prev = hashlib.sha256(lines[-1]).hexdigest()
+    path.write_bytes(b"".join(lines))
+    info = (bag / "bag-info.txt").read_text()
+    archive = entries[0]["archive_id"]
+    head = f"{len(lines)}:{prev}"
+    identifier = hashlib.sha256(f"{archive} 2026-10 {head}\n".encode()).hexdigest()[:32]
+    info = re.sub(r"(?<=Kubedossier-Head: ).*", head, info)
+    (bag / "bag-info.txt").write_text(re.sub(r"(?<=External-Identifier: ).*", identifier, info))
+
+
+def cut_ledger(bag):
+    path = bag / "data/ledger.jsonl"
+    path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:-1]))
+
+
+def swap_parquet(bag):
+    one, other, *_ = sorted((bag / "data/events/2026-10").iterdir())
+    data = one.read_bytes()
+    one.write_bytes(other.read_bytes())
+    other.write_bytes(data)
+
+
+def rewrite_parquet(bag):
+    path = next((bag / "data/events/2026-10").iterdir())
+    pq.write_table(pq.read_table(path, partitioning=None).slice(1), path)
+
+
+TAMPERING = {
+    "a flipped bit": flip,
+    "an inserted file": lambda bag: (bag / "data/extra.txt").write_text("x"),
+    "an inserted hidden file": lambda bag: (bag / ".extra").write_text("x"),
+    "an inserted folder's file": lambda bag: (bag / "data/leaves/new").mkdir() or (bag / "data/leaves/new/x").touch(),
+    "a symbolic link": lambda bag: (bag / "data/link").symlink_to("/etc/passwd"),
+    "a name with a line break": lambda bag: (bag / "data/a\nb").write_text("x"),
+    "a deleted file": lambda bag: (bag / "data/schema.json").unlink(),
+    "a deleted Parquet file": lambda bag: next((bag / "data/events/2026-10").iterdir()).unlink(),
+    "an altered event": lambda bag: replace(bag / "data/events.ndjson", b"event 3", b"event 9"),
+    "an altered reflowed event": lambda bag: replace(bag / "data/events.ndjson", b'"event 65"', b'"event 64"'),
+    "an altered mark": lambda bag: replace(bag / "data/leaves/reflowed.txt", b" n2,", b" n3,"),
+    "a reordered ledger": lambda bag: (bag / "data/ledger.jsonl").write_bytes(
+        b"".join(reversed((bag / "data/ledger.jsonl").read_bytes().splitlines(keepends=True)))
+    ),
+    "an edited ledger line": lambda bag: replace(bag / "data/ledger.jsonl", b'"new":30', b'"new":31'),
+    "a ledger cut short": cut_ledger,
+    "another month": lambda bag: replace(bag / "bag-info.txt", b"Month: 2026-10", b"Month: 2026-09"),
+    "another head": lambda bag: replace(bag / "bag-info.txt", b"Kubedossier-Head: 6", b"Kubedossier-Head: 5"),
+    "another archive": lambda bag: replace(bag / "bag-info.txt", b"Kubedossier-Archive: ", b"Kubedossier-Archive: 0"),
+    "a moved event": swap_leaves,
+    "an event removed everywhere": drop_event,
+    "swapped Parquet files": swap_parquet,
+    "an event removed from Parquet": rewrite_parquet,
+    "a deleted file of leaves": lambda bag: leaf_files(bag)[0].unlink(),
+    "changed rejects": lambda bag: next((bag / "data/rejects").iterdir()).write_bytes(b"x"),
+}
+CAREFUL = [
+    name for name in TAMPERING if not name.startswith(("an inserted", "a symbolic", "a name", "a deleted file"))
+] + ["a deleted file of leaves"]
+
+
+@pytest.mark.parametrize("name", TAMPERING)
+def test_tampering_is_found_by_the_script_and_by_the_check(bag, name, without_perl):
+    TAMPERING[name](bag)
+    assert script(bag).returncode == 1
+    assert script(bag, env=without_perl).returncode == 1
+    assert kinds(bag)
+
+
+@pytest.mark.parametrize("name", CAREFUL)
+def test_tampering_is_found_even_when_every_file_was_hashed_again(bag, name, without_perl):
+    TAMPERING[name](bag)
+    hash_again(bag)
+    done = script(bag)
+    assert done.returncode == 1, done.stdout
+    assert not re.search(r"^FAILED [12]", done.stdout, re.MULTILINE)
+    assert script(bag, env=without_perl).returncode == 1
+    assert kinds(bag)
+
+
+def test_an_altered_csv_is_found_by_the_check_even_when_hashed_again(bag):
+    replace(bag / "data/events.csv", b'"event 3"', b'"event 4"')
+    hash_again(bag)
+    (finding,) = check_bundle(bag).findings
+    assert (finding.kind, finding.where) == ("text", "data/events.csv line 5")
+    assert "event 3" in finding.expected
+    assert "event 4" in finding.found
+
+
+def test_altered_coverage_is_found_by_the_check_even_when_hashed_again(bag):
+    replace(bag / "data/collected.csv", b"gap: dropped", b"collected")
+    hash_again(bag)
+    assert kinds(bag) == {"text"}
+
+
+def test_a_ledger_chained_again_is_found_by_a_known_head_alone(bag, stored):
+    edit_ledger(bag)
+    hash_again(bag)
+    seq, digest = Ledger.read(stored).head
+    assert script(bag).returncode == 0
+    assert kinds(bag) == set()
+    assert script(bag, f"{seq}:{digest}").returncode == 1
+    assert kinds(bag, head=(seq, digest)) == {"entry-replaced"}
+
+
+def rebuilt(october, path, change):
+    """The zip written again, each member passed through ``change(info, data)``, which may return several."""
+    with zipfile.ZipFile(october) as old, zipfile.ZipFile(path, "w") as new:
+        for info in old.infolist():
+            for one, data in change(info, old.read(info)):
+                new.writestr(one, data)
+    return path
+
+
+def renamed(name):
+    def change(info, data):
+        yield info, data
+        if info.filename.endswith("/bagit.txt"):
+            yield zipfile.ZipInfo(name), b"x"
+
+    return change
+
+
+def compressed(info, data):
+    if info.filename.endswith("events.csv"):
+        info.compress_type = zipfile.ZIP_DEFLATED
+    yield info, data
+
+
+def linked(info, data):
+    if info.filename.endswith("schema.json"):
+        info.external_attr = 0o120777 << 16
+    yield info, data
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (renamed("../../evil"), "file-unknown"),
+        (renamed("/etc/evil"), "file-unknown"),
+        (renamed("elsewhere/evil"), "file-unknown"),
+        (compressed, "zip-altered"),
+        (linked, "link"),
+    ],
+    ids=["climbing", "absolute", "another folder", "compressed", "link"],
+)
+def test_a_zip_that_is_not_plain_is_found(october, tmp_path, change, expected):
+    assert expected in kinds(rebuilt(october, tmp_path / october.name, change))
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_a_doubled_member_is_found(october, tmp_path):
+    def change(info, data):
+        yield info, data
+        if info.filename.endswith("bagit.txt"):
+            yield info, b"other"
+
+    assert "file-twice" in kinds(rebuilt(october, tmp_path / october.name, change))
+
+
+def test_hidden_bytes_are_found_wherever_they_are(october, tmp_path):
+    data = october.read_bytes()
+    path = tmp_path / october.name
+    for changed in (b"#!/bin/sh\n" + data, data + b"x", data[:-2] + b"\x05\x00hello"):
+        path.write_bytes(changed)
+        assert kinds(path) == {"zip-altered"}
+
+
+def test_every_flipped_byte_of_the_zip_is_found(october, tmp_path):
+    path = tmp_path / october.name
+    data = october.read_bytes()
+    with zipfile.ZipFile(october) as archive:
+        listed = archive.start_dir
+    first_headers = {*range(30), *range(listed, listed + 46), *range(len(data) - 22, len(data))}
+    missed = []
+    for at in sorted(first_headers | set(range(50, len(data), len(data) // 40))):
+        changed = bytearray(data)
+        changed[at] ^= 0x20
+        path.write_bytes(changed)
+        try:
+            found = kinds(path)
+        except KubedossierError:
+            found = {"refused"}
+        if not found:
+            missed.append(at)
+    assert missed == []
+
+
+def test_members_beyond_four_gigabytes_are_read_as_what_they_are(tmp_path, monkeypatch):
+    monkeypatch.setattr(zipfile, "ZIP64_LIMIT", 1000)
+    path = tmp_path / "large.zip"
+    with path.open("w+b") as file:
+        write_zip(file, "folder", [text_member("small.txt", b"x"), text_member("large.txt", b"y" * 2000)])
+    with ZipBag(path) as bag:
+        assert bag.findings == []
+        assert bag.sizes == {"small.txt": 1, "large.txt": 2000}
+
+
+def test_truncation_is_found(october, tmp_path):
+    path = tmp_path / october.name
+    path.write_bytes(october.read_bytes()[:-500])
+    assert kinds(path) == {"zip-altered"}
+
+
+def test_something_else_is_no_bundle(tmp_path, bag):
+    path = tmp_path / "report.pdf"
+    path.write_bytes(b"%PDF-1.7")
+    with pytest.raises(KubedossierError, match="neither an archive nor a bundle"):
+        check_bundle(path)
+    replace(bag / "bag-info.txt", b"Bundle-Format: 1", b"Bundle-Format: 2")
+    with pytest.raises(KubedossierError, match="no bundle of format 1"):
+        check_bundle(bag)
+
+
+def test_a_made_up_ledger_is_a_finding_and_no_crash(bag):
+    for line in (
+        b'{"id":"x"}',
+        b'{"id":"x","files":7}',
+        b'{"id":"x","files":{"add":[{"path":"../../x"}]}}',
+        b"[" * 5000,
+    ):
+        (bag / "data/ledger.jsonl").write_bytes(line + b"\n")
+        assert "entry-unreadable" in kinds(bag) or "entry-misplaced" in kinds(bag)
+
+
+def test_a_path_that_climbs_out_is_refused_when_it_stands_in_the_ledger(bag):
+    path = bag / "data/ledger.jsonl"
+    replace(path, b"events/month=2026-10/", b"events/month=2026-10/../../")
+    assert "unreadable" in kinds(bag)
+
+
+def test_the_script_is_of_the_package(bag, checkout):
+    assert (bag / "verify.sh").read_bytes() == (checkout / "analytics/evidence/verify.sh").read_bytes()
+    assert Path(bag / "verify.sh").stat().st_mode & 0o111
