@@ -58,7 +58,7 @@ class Reader:
             return value or None
         if value is not None and value not in ("", []):
             self._refuse(key, value)
-            self.wrong[f"{key}.{stands_for}"] = self.wrong.pop(key)
+            self.wrong[f"{self._prefix}{key}.{stands_for}"] = self.wrong.pop(self._prefix + key)
         return None
 
     def number(self, key: str) -> int | None:

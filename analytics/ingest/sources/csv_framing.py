@@ -35,9 +35,9 @@ def frame_csv(blocks: Iterable[bytes], header: str) -> Iterator[Framed]:
             record, first = (record + b"\n" + line, first) if record else (line, number)
             if record.count(b'"') % 2 == 0:
                 if first > 1 and (bare := record.rstrip(b"\r")):
-                    yield Framed(bare, f"line {first}", header)
+                    yield Framed(bare, first, header)
                 record = b""
         check_size(record + rest, f"line {first or number + 1}")
     record, first = (record + b"\n" + rest, first) if record else (rest, number + 1)
     if first > 1 and (bare := record.rstrip(b"\r\n")):
-        yield Framed(bare, f"line {first}", header)
+        yield Framed(bare, first, header)

@@ -78,9 +78,12 @@ def read_object(raw: bytes, value: dict[str, Any], context: str) -> Row:
     _check_service(value)
     entry = Reader(value)
     payload = _inner(entry, "protoPayload")
-    who, request = _inner(payload, "authenticationInfo"), _inner(payload, "requestMetadata")
-    labels = _inner(_inner(entry, "resource"), "labels")
-    status = _inner(payload, "status")
+    who, request = (
+        _inner(payload, "protoPayload", "authenticationInfo"),
+        _inner(payload, "protoPayload", "requestMetadata"),
+    )
+    labels = _inner(_inner(entry, "resource"), "resource", "labels")
+    status = _inner(payload, "protoPayload", "status")
     said = labelled(context)
     cluster, account = labels.text("cluster_name") or said.cluster, labels.text("project_id") or said.account
     method, resource_name = payload.text("methodName"), payload.text("resourceName")
@@ -152,9 +155,9 @@ def _check_service(value: dict[str, Any]) -> None:
     raise SkippedRecord("other Google Cloud log")
 
 
-def _inner(reader: Reader, key: str) -> Reader:
-    """A reader of an inner object that shares the flags; one that is not there has no fields."""
-    return Reader(reader.inner(key) or {}, prefix=f"{key}.", flags=reader.flags)
+def _inner(reader: Reader, *path: str) -> Reader:
+    """A reader of an inner object, named from the entry on, that shares the flags; one not there has no fields."""
+    return Reader(reader.inner(path[-1]) or {}, prefix=".".join((*path, "")), flags=reader.flags)
 
 
 def _body(value: dict[str, Any], key: str) -> Any:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from kubedossier.analytics.ingest.sources.origin import add_context, read_context
+from kubedossier.analytics.ingest.sources.origin import add_context
 
 
 class _Value(msgspec.Struct):
@@ -64,6 +64,4 @@ def bodies(raw: bytes, context: str) -> list[tuple[bytes, str]] | None:
 def _context(resource: _Resource | None, context: str) -> str:
     names = {one.key: one.value.stringValue for one in (resource.attributes if resource else ()) if one.value}
     cluster = names.get("k8s.cluster.name")
-    if not cluster or read_context(context).get("cluster"):
-        return context
-    return add_context(context, (("cluster", cluster),))
+    return add_context(context, (("cluster", cluster),)) if cluster else context

@@ -86,7 +86,7 @@ def _take(outcome: Outcome, record: Record) -> None:
         except SkippedRecord as skipped:
             outcome.skipped[str(skipped)] += 1
         except RejectedRecord as rejected:
-            outcome.rejected.append((rejected.reason, one.position))
+            outcome.rejected.append((rejected.reason, one.place))
 
 
 def _assert_made_again(rows: Sequence[Row], records: Sequence[Record]) -> None:
