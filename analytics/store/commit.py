@@ -156,6 +156,8 @@ class Writer:
             "actor": _actor(),
         }
         line = entry_line(entry)
+        listed = {one["path"] for one in entry.get("files", {}).get("add", ())}
+        self._moves = [move for move in self._moves if move[1] in listed]  # others are left from what was given up
         self._failed = True  # until it is known that all went well
         self._commit(seq + 1, staged_name(seq + 1, entry_id), line)
         self._failed = False

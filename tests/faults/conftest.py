@@ -26,16 +26,35 @@ def nursery():
     process.close()
 
 
-@pytest.fixture(scope="session", params=SCENARIOS)
-def bench(request, nursery, tmp_path_factory):
-    """The work that is disturbed, once into nothing and once into an archive that has half of it."""
-    return Bench(tmp_path_factory.mktemp(request.param), nursery, request.param)
-
-
 @pytest.fixture(scope="session")
-def first_bench(nursery, tmp_path_factory):
-    """The same work, only into nothing."""
-    return Bench(tmp_path_factory.mktemp("mutants"), nursery, "first")
+def benches(nursery, tmp_path_factory):
+    """Benches by name, each made when it is first asked for."""
+    made = {}
+
+    def get(name):
+        if name not in made:
+            made[name] = Bench(tmp_path_factory.mktemp(name), nursery, name)
+        return made[name]
+
+    return get
+
+
+@pytest.fixture(params=SCENARIOS)
+def bench(request, benches):
+    """Each kind of run that changes an archive."""
+    return benches(request.param)
+
+
+@pytest.fixture(params=["first", "next"])
+def imports(request, benches):
+    """Imports alone: into nothing, and into an archive that has half of it."""
+    return benches(request.param)
+
+
+@pytest.fixture
+def first_bench(benches):
+    """An import into nothing."""
+    return benches("first")
 
 
 @pytest.fixture(scope="session")

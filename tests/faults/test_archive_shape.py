@@ -37,7 +37,7 @@ PLACES = (
     "rejects",
     "tmp",
     ".lock",
-    "events/month=2026-09",
+    "events/month=2024-09",
     "ledger/00000001.json",
     "ledger/00000002.json",
 )

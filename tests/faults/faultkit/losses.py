@@ -9,7 +9,7 @@ from pathlib import Path
 
 from faultkit.disk import FSYNC, operations
 from faultkit.power import Model, build
-from faultkit.workload import ACKNOWLEDGED, Bench
+from faultkit.workload import Bench, acknowledged
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Loss:
 
     at: int
     last: str
-    acknowledged: bool
+    said: int
     tree: dict[str, bytes | None]
 
     def wrong(self, bench: Bench) -> list[str]:
@@ -35,21 +35,21 @@ class Loss:
         shutil.rmtree(case / "disk")
         (case / "disk").mkdir()
         build(self.tree, case / "disk")
-        wrong = bench.wrong(case, self.acknowledged, level="default")
+        wrong = bench.wrong(case, self.said, level="default")
         shutil.rmtree(case)
-        return [f"{bench.scenario}, power lost after operation {self.at} ({self.last}): {one}" for one in wrong]
+        return [f"{bench.name}, power lost after operation {self.at} ({self.last}): {one}" for one in wrong]
 
 
 def recorded(bench: Bench, mutant=None) -> Recorded:
     """Record one undisturbed run."""
     run, record = _record(bench, mutant)
-    assert run.code == 4, run
+    bench.ok(run)
     return record
 
 
 def _record(bench: Bench, mutant, **fault):
     case = bench.case()
-    run = bench.nursery.run(case, "import", "more.ndjson", mutant=mutant, record=case / "record", **fault)
+    run = bench.run(case, mutant=mutant, record=case / "record", **fault)
     # The record names the disk of its own case; the model starts from one that is as it was.
     found = operations(case / "record")
     shutil.rmtree(case / "disk")
@@ -63,7 +63,7 @@ def successes_after_a_failed_sync(bench: Bench, choose, mutant=None) -> list[str
     wrong = []
     for at in choose(range(1, syncs + 1)):
         run, record = _record(bench, mutant, action=FSYNC, at=at)
-        if run.code == 4:
+        if run.code == bench.scenario.done:
             early = acknowledged_too_early(bench, record)
             wrong += [f"fsync {at} failed: {one}" for one in early if "/disk/state" not in one]  # the witness may lag
     return wrong
@@ -74,31 +74,30 @@ def losses(bench: Bench, record: Recorded, few: int = 6) -> list[Loss]:
     chance = random.Random(20261123)
     model = Model(record.start)
     found: dict[object, Loss] = {}
-    acknowledged = False
+    out = ""
     for at, operation in enumerate([("start", ""), *record.operations]):
         if operation[0] == "said":
-            acknowledged = acknowledged or bool(ACKNOWLEDGED.search(operation[1]))
+            out += operation[1]
         else:
             model.apply(operation)
         last = " ".join(str(one)[-60:] for one in operation[:2])
         for tree in model.states(chance, few):
-            key = (acknowledged, tuple(sorted(tree.items(), key=lambda one: one[0])))
-            found.setdefault(hash(key), Loss(at, last, acknowledged, tree))
+            key = (acknowledged(out), tuple(sorted(tree.items(), key=lambda one: one[0])))
+            found.setdefault(hash(key), Loss(at, last, acknowledged(out), tree))
     return list(found.values())
 
 
 def acknowledged_too_early(bench: Bench, record: Recorded) -> list[str]:
     """Changes of the archive or the witness that were still to be made, or made durable, when success was printed."""
     model = Model(record.start)
-    operations = iter(record.operations)
-    for operation in operations:
-        if operation[0] == "said" and ACKNOWLEDGED.search(operation[1]):
-            break
+    told = [at for at, one in enumerate(record.operations) if one[0] == "said" and acknowledged(one[1])]
+    if not told:
+        return ["nothing was acknowledged"]
+    for operation in record.operations[: told[-1]]:
         if operation[0] != "said":
             model.apply(operation)
-    else:
-        return ["nothing was acknowledged"]
-    late = [f"{one[0]} {one[1]} came later" for one in operations if one[0] not in ("said", "open")]
+    rest = record.operations[told[-1] :]
+    late = [f"{one[0]} {one[1]} came later" for one in rest if one[0] not in ("said", "open")]
     lost = [f"the name '{one.path}' was not durable" for one in model.pending if one.node is not None]
     unsynced = [f"the data of '{path}' were not durable" for path in model.unsynced()]
     return [one for one in late + lost + unsynced if "/A/tmp/" not in one]

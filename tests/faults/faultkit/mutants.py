@@ -4,7 +4,6 @@ Each function plants one, in the process that calls it, over whatever ``os`` is 
 """
 
 # What stands below pathlib cannot be written with it.
-# ruff: noqa: PTH115, PTH123
 
 from __future__ import annotations
 

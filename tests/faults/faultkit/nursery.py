@@ -5,7 +5,6 @@ Every run is a process of its own, so it may be killed, and what it holds (locks
 """
 
 # What stands below pathlib cannot be written with it.
-# ruff: noqa: PTH123
 
 from __future__ import annotations
 
@@ -56,8 +55,11 @@ class Nursery:
 
 
 def serve() -> None:
+    import kubedossier.analytics.archive
     import kubedossier.analytics.ingest.importer
     import kubedossier.analytics.ingest.recheck
+    import kubedossier.analytics.store.compact
+    import kubedossier.analytics.store.retention
     import kubedossier.analytics.store.verify
     import kubedossier.cli.import_
     import kubedossier.cli.verify  # noqa: F401

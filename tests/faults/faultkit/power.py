@@ -6,7 +6,6 @@ the new one, but both are never gone.
 """
 
 # What stands below pathlib cannot be written with it.
-# ruff: noqa: PTH119, PTH120
 
 from __future__ import annotations
 
