@@ -96,9 +96,12 @@ def actors(frame: pl.DataFrame, *, mark: str) -> Table:
 
 def actions(frame: pl.DataFrame, new: Newcomers, *, mark: str) -> Table:
     """Single privileged actions: when, what, who from where, on what; newcomers first, then people, then all others."""
-    rows = [(new.took(row) and not was_denied(row), row) for row in frame.iter_rows(named=True)]
-    ordered = [row for _, row in sorted(rows, key=lambda pair: (not pair[0], not _is_person(pair[1]["user"])))]
-    first = "What newcomers were allowed first, then people" if any(is_new for is_new, _ in rows) else "People first"
+
+    def group(row: Row) -> int:
+        return 0 if new.took(row) and not was_denied(row) else 1 if _is_person(row["user"]) else 2
+
+    ordered = sorted(frame.rows(named=True), key=group)
+    first = "What newcomers were allowed first, then people" if ordered and group(ordered[0]) == 0 else "People first"
     return Table(
         id="privileged-actions",
         title="Single actions",

@@ -31,6 +31,7 @@ from kubedossier.reports.drawing import (
 )
 from kubedossier.reports.grids import calendar, day_strip, heat_map
 from kubedossier.reports.numbers import count, percent, short_day
+from kubedossier.reports.text import plain
 
 
 def svg(figure: Figure) -> Markup:
@@ -102,20 +103,27 @@ def _ceiling(peak: int) -> int:
 
 
 def panels(figure: Figure) -> Markup:
-    """Small multiples, three in a row, each with its own scale, its highest day marked, weekends shaded."""
+    """Small multiples, three in a row, each with its own scale, its highest day marked, weekends shaded.
+
+    Each row is a drawing of its own, so that a page may end between two rows.
+    """
     names = distinct(figure.column("technique"))
     series: dict[str, list[tuple[date, int]]] = {name: [] for name in names}
     for day, name, events in figure.rows:
         series[str(name)].append((day, int(events or 0)))  # type: ignore[arg-type]
-    columns, gap, height = 3, 6.0, 36.0
-    width = (WIDTH - gap * (columns - 1)) / columns
-    parts = [
-        part
-        for index, name in enumerate(names)
-        for part in _panel(index % columns * (width + gap), index // columns * height, width, 23.0, name, series[name])
-    ]
-    rows = math.ceil(len(names) / columns)
-    return drawing(figure.alt, rows * height - 3.0, parts)
+    across, gap = 3, 6.0
+    width = (WIDTH - gap * (across - 1)) / across
+    rows = []
+    for start in range(0, len(names), across):
+        shown = names[start : start + across]
+        parts = [
+            part
+            for index, name in enumerate(shown)
+            for part in _panel(index * (width + gap), 0.0, width, 23.0, name, series[name])
+        ]
+        alt = figure.alt if start == 0 else f"{figure.title}, continued: {', '.join(plain(name) for name in shown)}."
+        rows.append(drawing(alt, 35.0, parts))
+    return Markup("").join(rows)
 
 
 def _panel(x: float, y: float, width: float, height: float, name: str, days: list[tuple[date, int]]) -> list[Markup]:
