@@ -106,6 +106,7 @@ def read_blob(text: str) -> BlobFacts:
             ref.subresource or None,
         )
     status = blob.responseStatus.code if blob.responseStatus else None
+    request, response = blob.requestObject, blob.responseObject
     return BlobFacts(
         status if status is not None and 0 < status < 1000 else None,
         blob.impersonatedUser.username if blob.impersonatedUser else None,
@@ -113,7 +114,7 @@ def read_blob(text: str) -> BlobFacts:
         blob.auditID,
         blob.stage,
         blob.level,
-        body_present(blob.requestObject, blob.responseObject),
+        not (request is response is UNSET) and body_present(request, response),
         path,
     )
 

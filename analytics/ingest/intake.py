@@ -56,6 +56,18 @@ class Receipt:
 
 
 @dataclass
+class _Month:
+    """One month of a commit: what is known of it, and the rows that wait to become columns."""
+
+    name: str
+    known: set[bytes]
+    observed: list[bytes]
+    added: list[bytes]
+    rows: list[Row] = field(default_factory=list)
+    records: list[Record] = field(default_factory=list)
+
+
+@dataclass
 class _Commit:
     """What is staged since the last commit."""
 
@@ -64,7 +76,8 @@ class _Commit:
     files: EventFiles
     added: Tally = field(default_factory=Tally)
     observed: Tally = field(default_factory=Tally)
-    duplicates: Counter[str] = field(default_factory=Counter)
+    duplicates: int = 0
+    months: dict[str, _Month] = field(default_factory=dict)
     drift: Counter[str] = field(default_factory=Counter)
     formats: Counter[str] = field(default_factory=Counter)
     reasons: Counter[str] = field(default_factory=Counter)
@@ -145,10 +158,13 @@ class Intake:
             added_files = staged.files.publish()
             if staged.reject_lines:
                 added_files.append(self._publish_rejects(staged))
-            body = {**facts, **_facts(staged), "run": self.run, "files": {"add": added_files, "remove": list(remove)}}
+            own = _facts(staged)
+            body = {**facts, **own, "run": self.run, "files": {"add": added_files, "remove": list(remove)}}
             entry = self._writer.append(self._kind, staged.id, body)
         self._staged = None
-        return _receipt(staged, entry["seq"])
+        # What was added can be read back from its files: the memory of a run stays that of one commit.
+        self._seen = SeenEvents(self._writer.root, self._writer.ledger.live(), self._writer.ledger.retracted)
+        return _receipt(staged, entry["seq"], own["counts"])
 
     def _current(self) -> _Commit:
         if self._staged is None:
@@ -184,24 +200,35 @@ class Intake:
 
     def _stage(self, staged: _Commit, rows: Sequence[Row], sources: Sequence[Record]) -> None:
         receipt_us = int(staged.at.timestamp()) * 1_000_000
-        fresh: dict[str, tuple[list[Row], list[Record]]] = {}
+        months: dict[int | None, _Month] = {}
         for row, record in zip(rows, sources, strict=True):
-            month = month_name(row.epoch_day)
+            day = row.epoch_day
+            month = months.get(day)
+            if month is None:
+                month = months[day] = self._month(staged, month_name(day))
             one = leaf(row.raw)
-            staged.observed.add(month, one)
-            if not self._seen.add(month, row.event_id):
-                staged.duplicates[month] += 1
+            month.observed.append(one)
+            if row.event_id in month.known:
+                staged.duplicates += 1
                 continue
-            staged.added.add(month, one)
+            month.known.add(row.event_id)
+            month.added.append(one)
             staged.formats[row.source_format] += 1
             flag_receipt(row, receipt_us)
             if row.flags:
                 staged.drift.update(one for one in row.flags if one not in TECHNIQUE_FLAGS)
-            group = fresh.setdefault(month, ([], []))
-            group[0].append(row)
-            group[1].append(record)
-        for month, (some, of) in sorted(fresh.items()):
-            staged.files.write(month, build_batch(some, of, staged.id))
+            month.rows.append(row)
+            month.records.append(record)
+        for month in sorted({one.name: one for one in months.values()}.values(), key=lambda one: one.name):
+            if month.rows:
+                staged.files.write(month.name, build_batch(month.rows, month.records, staged.id))
+                month.rows, month.records = [], []
+
+    def _month(self, staged: _Commit, name: str) -> _Month:
+        if name not in staged.months:
+            known, observed, added = self._seen.month(name), staged.observed.month(name), staged.added.month(name)
+            staged.months[name] = _Month(name, known, observed, added)
+        return staged.months[name]
 
     def _publish_rejects(self, staged: _Commit) -> dict[str, Any]:
         name = f"{staged.id}.ndjson.zst"
@@ -230,7 +257,7 @@ def flag_receipt(row: Row, receipt_us: int) -> None:
 
 
 def _reject(staged: _Commit, record: Record, reason: str) -> None:
-    staged.reject_lines.append(Reject(reason, record.source, record.position, record.raw).line())
+    staged.reject_lines.append(Reject(reason, record.source, record.place, record.raw).line())
     staged.reject_leaves.append(leaf(record.raw))
     staged.reasons[reason] += 1
 
@@ -242,7 +269,7 @@ def _facts(staged: _Commit) -> dict[str, Any]:
         "counts": {
             "received": sum(observed.values()) + rejected,
             "new": sum(added.values()),
-            "duplicate": sum(staged.duplicates.values()),
+            "duplicate": staged.duplicates,
             "rejected": rejected,
             "skipped": sum(staged.look_alikes.values()),
         },
@@ -259,8 +286,7 @@ def _facts(staged: _Commit) -> dict[str, Any]:
     }
 
 
-def _receipt(staged: _Commit, seq: int) -> Receipt:
-    counts = _facts(staged)["counts"]
+def _receipt(staged: _Commit, seq: int, counts: Mapping[str, int]) -> Receipt:
     return Receipt(
         id=staged.id,
         seq=seq,

@@ -13,7 +13,7 @@ from itertools import chain
 from typing import Any, NoReturn
 
 MAX_DEPTH = 200
-_TOKENS = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[{]|[\]}]', re.DOTALL)
+_TOKENS = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*(?:"|\Z)|[\[{]|[\]}]', re.DOTALL)
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
@@ -69,8 +69,10 @@ def parse_strict(raw: bytes) -> dict[str, Any]:
 
 
 def depth(raw: bytes) -> int:
-    """How deep arrays and objects nest, strings left out; counts no further than one above the limit."""
+    """How deep arrays and objects nest at most, strings left out; exact only near and above the limit."""
     now = deepest = 0
+    if raw.count(b"[") + raw.count(b"{") <= MAX_DEPTH:
+        return raw.count(b"[") + raw.count(b"{")
     for match in _TOKENS.finditer(raw):
         first = raw[match.start()]
         if first == 0x22:

@@ -26,7 +26,7 @@ class Record(msgspec.Struct, frozen=True, gc=False):
         raw: its exact bytes.
         source_format: ``console-json``, ``kubernetes-audit``, or None to find it by shape.
         context: what is needed besides raw to derive the row again, as JSON text.
-        position: where it stood in its source, for people.
+        position: where it stood in its source, for people; a number is a line's.
         console: base URL of the Console it came from, without credentials; None for files.
         source: the file or URL, for rejects.
     """
@@ -34,12 +34,17 @@ class Record(msgspec.Struct, frozen=True, gc=False):
     raw: bytes
     source_format: str | None = None
     context: str = "{}"
-    position: str = ""
+    position: str | int = ""
     console: str | None = None
     source: str = ""
 
+    @property
+    def place(self) -> str:
+        """The position in words."""
+        return f"line {self.position}" if isinstance(self.position, int) else self.position
 
-class Row(msgspec.Struct, gc=False, kw_only=True):
+
+class Row(msgspec.Struct, gc=False):
     """The derived columns of one event; see ``schema.EVENT_SCHEMA`` for names and types.
 
     The fields stand in the order of the schema. ``time`` counts microseconds since the epoch, UTC. Lists and maps are
@@ -80,10 +85,10 @@ class Row(msgspec.Struct, gc=False, kw_only=True):
     body_present: bool | None = None
     techniques_derived: tuple[str, ...] | None = None
     rules_version: str | None = None
-    source_format: str
+    source_format: str = ""
     flags: tuple[str, ...] | None = None
-    event_id: bytes
-    raw: bytes
+    event_id: bytes = b""
+    raw: bytes = b""
 
     @property
     def epoch_day(self) -> int | None:

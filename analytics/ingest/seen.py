@@ -1,17 +1,20 @@
 """Which events an archive already has: deduplication by event id.
 
 A repeat has the same time, so only files whose time range touches the new events are asked, and only for the ids.
-What was asked once is kept for the run.
+What was asked once is kept.
 """
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
+from kubedossier.analytics.errors import IntegrityError
 from kubedossier.analytics.ingest.times import from_micros
 from kubedossier.analytics.schema import UNDATED, FileRef
 
@@ -41,16 +44,24 @@ class SeenEvents:
                 self._loaded.add(file.path)
                 self._ids.setdefault(file.month, set()).update(self._read(file))
 
-    def add(self, month: str, event_id: bytes) -> bool:
-        """Remember an event; False where it was known already."""
-        ids = self._ids.setdefault(month, set())
-        before = len(ids)
-        ids.add(event_id)
-        return len(ids) > before
+    def month(self, month: str) -> set[bytes]:
+        """The known ids of a month, to look into and to add to."""
+        return self._ids.setdefault(month, set())
 
     def _read(self, file: FileRef) -> Iterator[bytes]:
+        try:
+            yield from self._read_ids(file)
+        except (OSError, pa.ArrowException) as error:
+            if getattr(error, "errno", None) not in (None, errno.ENOENT):
+                raise  # the disk failed, which says nothing about the file
+            raise IntegrityError(
+                f"'{self._root / file.path}' is gone or damaged, so what it holds cannot be told from what is new",
+                hint="Run 'kubedossier verify' for the whole list, then restore it from a backup.",
+            ) from error
+
+    def _read_ids(self, file: FileRef) -> Iterator[bytes]:
         columns = ["event_id", "snapshot"] if self._retracted else ["event_id"]
-        with pq.ParquetFile(self._root / file.path) as parquet:
+        with pq.ParquetFile(self._root / file.path, page_checksum_verification=True) as parquet:
             for batch in parquet.iter_batches(columns=columns):
                 ids = batch.column(0).to_pylist()
                 if not self._retracted:

@@ -34,6 +34,11 @@ def parse_time(text: object) -> tuple[int | None, tuple[str, ...]]:
         return None, MISSING
     if not isinstance(text, str):
         return None, UNREADABLE
+    if len(text) == 24 and text[19] == "." and text[23] == "Z" and text[16] == ":":
+        # The Console's own form, milliseconds and Z: its minute is known from the event before.
+        minute_us, tail = _minute(text[:16]), text[17:19] + text[20:23]
+        if minute_us is not None and tail.isascii() and tail.isdecimal() and tail < "60":
+            return minute_us + int(tail) * 1000, ()
     match = _FORM.fullmatch(text)
     if match is None:
         return None, UNREADABLE
@@ -78,6 +83,13 @@ def to_micros(moment: datetime) -> int:
 def month_of_day(epoch_day: int) -> str:
     """The month ``YYYY-MM`` of a day counted from the epoch."""
     return f"{date(1970, 1, 1) + timedelta(days=epoch_day):%Y-%m}"
+
+
+@lru_cache(maxsize=4096)
+def _minute(text: str) -> int | None:
+    """The microseconds of a plain ``YYYY-MM-DDTHH:MM`` within the usable range."""
+    micros, flags = parse_time(f"{text}:00Z")
+    return None if flags or text[10] != "T" else micros
 
 
 @lru_cache(maxsize=4096)

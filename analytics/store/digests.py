@@ -20,8 +20,9 @@ def leaf(raw: bytes) -> bytes:
 def digest(leaves: Iterable[bytes]) -> str:
     """The digest of a set of leaves (32 bytes each), as lower-case hex."""
     hasher = hashlib.sha256()
-    for one in sorted(leaves):
-        hasher.update(one.hex().encode() + b"\n")
+    ordered = sorted(leaves)
+    for start in range(0, len(ordered), 1024):
+        hasher.update("".join([one.hex() + "\n" for one in ordered[start : start + 1024]]).encode())
     return hasher.hexdigest()
 
 
@@ -31,14 +32,18 @@ class Tally:
     def __init__(self) -> None:
         self._leaves: dict[str, list[bytes]] = {}
 
-    def add(self, month: str, one: bytes) -> None:
-        """Count one event's leaf under a month."""
-        self._leaves.setdefault(month, []).append(one)
+    def month(self, month: str) -> list[bytes]:
+        """The leaves of a month, to append to."""
+        return self._leaves.setdefault(month, [])
 
     def facts(self) -> dict[str, dict[str, object]]:
         """``{month: {"n": events, "digest": hex}}`` as the ledger holds it."""
-        return {month: {"n": len(leaves), "digest": digest(leaves)} for month, leaves in sorted(self._leaves.items())}
+        return {
+            month: {"n": len(leaves), "digest": digest(leaves)}
+            for month, leaves in sorted(self._leaves.items())
+            if leaves
+        }
 
     def counts(self) -> dict[str, int]:
         """Events by month."""
-        return {month: len(leaves) for month, leaves in sorted(self._leaves.items())}
+        return {month: len(leaves) for month, leaves in sorted(self._leaves.items()) if leaves}

@@ -123,7 +123,7 @@ def _expand(record: Record, levels: int) -> Iterable[Record]:
                 raw,
                 kind or record.source_format,
                 context,
-                f"{record.position}, item {number}",
+                f"{record.place}, item {number}",
                 record.console,
                 record.source,
             ),

@@ -13,14 +13,15 @@ from typing import Any
 
 import msgspec
 from msgspec import UNSET, Raw, UnsetType
+from msgspec.structs import astuple
 
 from kubedossier.analytics import vocabulary
-from kubedossier.analytics.ingest.blob import BLANK, BlobFacts, read_blob
+from kubedossier.analytics.ingest.blob import BLANK, read_blob
 from kubedossier.analytics.ingest.fields import Reader, read_flags
-from kubedossier.analytics.ingest.identity import identity
-from kubedossier.analytics.ingest.paths import NOTHING, ApiPath, parse_request_uri, parse_resources
+from kubedossier.analytics.ingest.identity import identity_of_plain
+from kubedossier.analytics.ingest.paths import NOTHING, parse_request_uri, parse_resources
 from kubedossier.analytics.ingest.row import Row
-from kubedossier.analytics.ingest.times import parse_time
+from kubedossier.analytics.ingest.times import UNREADABLE, parse_time
 
 FORMAT = "console-json"
 _Text = str | None | UnsetType
@@ -29,29 +30,38 @@ _Text = str | None | UnsetType
 class _User(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     username: _Text = UNSET
     uid: _Text = UNSET
-    groups: list[str] | UnsetType | None = UNSET
+    groups: Raw | UnsetType = UNSET
 
 
 class _Audit(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     time: _Text = UNSET
     verb: _Text = UNSET
     user: _User | UnsetType | None = UNSET
-    authorizationInfo: dict[str, str] | UnsetType | None = UNSET  # noqa: N815 - the vendor's name
+    authorizationInfo: Raw | UnsetType = UNSET  # noqa: N815 - the vendor's name
     message: _Text = UNSET
-    sourceIPs: list[str] | UnsetType | None = UNSET  # noqa: N815
+    sourceIPs: Raw | UnsetType = UNSET  # noqa: N815
     resources: _Text = UNSET
     requestURI: _Text = UNSET  # noqa: N815
-    attackTechniques: list[str] | UnsetType | None = UNSET  # noqa: N815
+    attackTechniques: Raw | UnsetType = UNSET  # noqa: N815
     cluster: _Text = UNSET
     accountID: _Text = UNSET  # noqa: N815
     provider: _Text = UNSET
-    collections: list[str] | UnsetType | None = UNSET
+    collections: Raw | UnsetType = UNSET
     eventBlob: _Text = UNSET  # noqa: N815
 
 
 _USER_FIELDS = frozenset(_User.__struct_fields__)
 FIELDS = frozenset(_Audit.__struct_fields__)
+_TEXT_FIELDS = ("time", "verb", "message", "resources", "requestURI", "cluster", "accountID", "provider", "eventBlob")
+_DECISION = "authorization.k8s.io/decision"
+_NOBODY = _User()
+_KNOWN_AT_MOST = 20_000
+_KNOWN_LISTS: dict[bytes, tuple[str, ...] | None] = {}
+_KNOWN_INFOS: dict[bytes, tuple[tuple[tuple[str, str], ...] | None, int, str | None]] = {}
+
 _decode = msgspec.json.Decoder(_Audit).decode
+_decode_list = msgspec.json.Decoder(list[str] | None).decode
+_decode_map = msgspec.json.Decoder(dict[str, str] | None).decode
 _split = msgspec.json.Decoder(list[Raw] | None).decode
 
 
@@ -73,15 +83,13 @@ def read(raw: bytes) -> Row | None:
     """The row of an ordinary record; None where the strict reader must look at it."""
     try:
         audit = _decode(raw)
+        user = audit.user or _NOBODY
+        groups = _texts(user.groups)
+        pairs, info_keys, decision = _info(audit.authorizationInfo)
+        lists = (_texts(audit.sourceIPs), _texts(audit.attackTechniques), _texts(audit.collections))
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
-    user = audit.user or None
-    info = audit.authorizationInfo or None
-    present = sum(value is not UNSET for value in msgspec.structs.astuple(audit))
-    if user is not None:
-        present += sum(value is not UNSET for value in msgspec.structs.astuple(user))
-    if info is not None:
-        present += len(info)
+    present = 14 - astuple(audit).count(UNSET) + 3 - astuple(user).count(UNSET) + info_keys
     # As many key ends as keys that came out: then no key stood twice (an escaped quote is no key end).
     if raw.count(b'":') - raw.count(b'\\":') != present or not present:
         return None
@@ -89,20 +97,21 @@ def read(raw: bytes) -> Row | None:
         raw,
         audit.time or None,
         audit.verb or None,
-        (user.username or None, user.uid or None, user.groups or None) if user else (None, None, None),
-        sorted(info.items()) if info else None,
+        user.username or None,
+        user.uid or None,
+        groups,
+        pairs,
+        decision,
         audit.message or None,
-        audit.sourceIPs or None,
+        lists[0],
         audit.resources or None,
         audit.requestURI or None,
-        audit.attackTechniques or None,
+        lists[1],
         audit.cluster or None,
         audit.accountID or None,
         audit.provider or None,
-        audit.collections or None,
+        lists[2],
         audit.eventBlob or None,
-        None,
-        (),
     )
 
 
@@ -119,21 +128,8 @@ def read_object(raw: bytes, value: dict[str, Any]) -> Row:
         (inner.text("username"), inner.text("uid"), inner.texts("groups")) if inner else (None, None, None)
     )
     info = reader.text_map("authorizationInfo")
-    texts = {
-        key: reader.text(key)
-        for key in (
-            "time",
-            "verb",
-            "message",
-            "resources",
-            "requestURI",
-            "cluster",
-            "accountID",
-            "provider",
-            "eventBlob",
-        )
-    }
-    lists = {key: reader.texts(key) for key in ("sourceIPs", "attackTechniques", "collections")}
+    texts = {key: reader.text(key) for key in _TEXT_FIELDS}
+    lists = {key: _tuple(reader.texts(key)) for key in ("sourceIPs", "attackTechniques", "collections")}
     wrong = dict(reader.wrong)
     if inner:
         wrong |= inner.wrong
@@ -142,8 +138,11 @@ def read_object(raw: bytes, value: dict[str, Any]) -> Row:
         raw,
         texts["time"],
         texts["verb"],
-        (username, uid, groups),
-        sorted(info.items()) if info else None,
+        username,
+        uid,
+        _tuple(groups),
+        tuple(sorted(info.items())) if info else None,
+        info.get(_DECISION) if info else None,
         texts["message"],
         lists["sourceIPs"],
         texts["resources"],
@@ -163,70 +162,46 @@ def _row(
     raw: bytes,
     time_text: str | None,
     verb: str | None,
-    user: tuple[str | None, str | None, list[str] | None],
-    info: list[tuple[str, str]] | None,
+    username: str | None,
+    uid: str | None,
+    groups: tuple[str, ...] | None,
+    pairs: tuple[tuple[str, str], ...] | None,
+    decision: str | None,
     message: str | None,
-    source_ips: list[str] | None,
+    source_ips: tuple[str, ...] | None,
     resources: str | None,
     request_uri: str | None,
-    techniques: list[str] | None,
+    techniques: tuple[str, ...] | None,
     cluster: str | None,
     account: str | None,
     provider: str | None,
-    collections: list[str] | None,
+    collections: tuple[str, ...] | None,
     event_blob: str | None,
-    wrong: dict[str, str] | None,
-    flags: tuple[str, ...],
+    wrong: dict[str, str] | None = None,
+    flags: tuple[str, ...] = (),
 ) -> Row:
-    username, uid, groups = user
     named: tuple[object, ...] = (
-        time_text, verb, username, uid, groups, info, message, source_ips, resources, request_uri, techniques, cluster,
-        account, provider, event_blob,
+        time_text, verb, username, uid, groups, pairs, message, source_ips, resources, request_uri, techniques,
+        cluster, account, provider, event_blob,
     )  # fmt: skip
     if wrong:
         named = tuple(wrong.get(key, value) for key, value in zip(_IDENTITY_FIELDS, named, strict=True))
-    micros, time_flags = (None, ("time_unreadable",)) if wrong and "time" in wrong else parse_time(time_text)
-    path = _path(resources, request_uri)
-    blob = read_blob(event_blob) if event_blob else BLANK
+    micros, time_flags = parse_time(time_text) if not wrong or "time" not in wrong else (None, UNREADABLE)
+    path = parse_resources(resources)
     if path is NOTHING:
-        path = blob.path
-    all_flags = (
-        *flags,
-        *time_flags,
-        *_vocabulary_flags(tuple(techniques) if techniques else (), provider),
-        *blob.flags,
+        path = parse_request_uri(request_uri)
+    status_code, impersonated, agent, audit_id, stage, level, body, blob_path, blob_flags = (
+        read_blob(event_blob) if event_blob else BLANK
     )
+    if path is NOTHING:
+        path = blob_path
     return Row(
-        raw=raw,
-        source_format=FORMAT,
-        event_id=identity(named),
-        time=micros,
-        verb=verb,
-        user=username,
-        uid=uid,
-        groups=tuple(groups) if groups else None,
-        decision=_decision(info),
-        authorization=tuple(info) if info else None,
-        message=message,
-        source_ips=tuple(source_ips) if source_ips else None,
-        resources=resources,
-        request_uri=request_uri,
-        techniques_native=tuple(techniques) if techniques else None,
-        cluster=cluster,
-        account=account,
-        provider=provider,
-        collections=tuple(collections) if collections else None,
-        action=_action(verb),
-        api_group=path.api_group,
-        api_version=path.api_version,
-        resource=path.resource,
-        subresource=path.subresource,
-        namespace=path.namespace,
-        name=path.name,
-        user_kind=_user_kind(username),
-        **_from_blob(blob),
-        flags=all_flags or None,
-    )
+        micros, verb, username, uid, groups, decision, pairs, message, source_ips, resources, request_uri, techniques,
+        cluster, account, provider, collections, _action(verb), path[0], path[1], path[3], path[5], path[2], path[4],
+        _user_kind(username), status_code, impersonated, agent, audit_id, None, stage, level, body, None, None, FORMAT,
+        (*flags, *time_flags, *_vocabulary_flags(techniques, provider), *blob_flags) or None,
+        identity_of_plain(named), raw,
+    )  # fmt: skip
 
 
 _IDENTITY_FIELDS = (
@@ -235,25 +210,39 @@ _IDENTITY_FIELDS = (
 )  # fmt: skip
 
 
-def _from_blob(blob: BlobFacts) -> dict[str, Any]:
-    return {
-        "status_code": blob.status_code,
-        "impersonated_user": blob.impersonated_user,
-        "user_agent": blob.user_agent,
-        "audit_id": blob.audit_id,
-        "stage": blob.stage,
-        "level": blob.level,
-        "body_present": blob.body_present,
-    }
+def _tuple(values: list[str] | None) -> tuple[str, ...] | None:
+    return tuple(values) if values else None
 
 
-def _decision(info: list[tuple[str, str]] | None) -> str | None:
-    return next((value for key, value in info if key == "authorization.k8s.io/decision"), None) if info else None
+def _texts(text: Raw | UnsetType) -> tuple[str, ...] | None:
+    """A list of strings; the same few come again and again, so each is read once."""
+    if text is UNSET:
+        return None
+    key = bytes(text)
+    try:
+        return _KNOWN_LISTS[key]
+    except KeyError:
+        found = _tuple(_decode_list(key))
+    if len(_KNOWN_LISTS) >= _KNOWN_AT_MOST:
+        _KNOWN_LISTS.clear()
+    _KNOWN_LISTS[key] = found
+    return found
 
 
-def _path(resources: str | None, request_uri: str | None) -> ApiPath:
-    path = parse_resources(resources)
-    return parse_request_uri(request_uri) if path is NOTHING else path
+def _info(text: Raw | UnsetType) -> tuple[tuple[tuple[str, str], ...] | None, int, str | None]:
+    """``authorizationInfo``: sorted pairs, the number of keys, and the decision."""
+    if text is UNSET:
+        return None, 0, None
+    key = bytes(text)
+    try:
+        return _KNOWN_INFOS[key]
+    except KeyError:
+        value = _decode_map(key) or {}
+    if len(_KNOWN_INFOS) >= _KNOWN_AT_MOST:
+        _KNOWN_INFOS.clear()
+    found = (tuple(sorted(value.items())) or None, len(value), value.get(_DECISION))
+    _KNOWN_INFOS[key] = found
+    return found
 
 
 @lru_cache(maxsize=4096)
@@ -268,7 +257,7 @@ def _user_kind(username: str | None) -> str | None:
 
 
 @lru_cache(maxsize=4096)
-def _vocabulary_flags(techniques: tuple[str, ...], provider: str | None) -> tuple[str, ...]:
+def _vocabulary_flags(techniques: tuple[str, ...] | None, provider: str | None) -> tuple[str, ...]:
     known = vocabulary.techniques()
-    flags = ("unknown_technique",) if any(one not in known for one in techniques) else ()
+    flags = ("unknown_technique",) if any(one not in known for one in techniques or ()) else ()
     return flags if provider is None or provider in vocabulary.PROVIDERS else (*flags, "unknown_provider")

@@ -25,10 +25,10 @@ _split = msgspec.json.Decoder(list[Raw]).decode
 
 
 class Framed(NamedTuple):
-    """One record: its bytes, where it stood (``line 3``, ``element 7``), and the header of its CSV file."""
+    """One record: its bytes, where it stood (a line's number, or ``element 7``), and the header of its CSV file."""
 
     raw: bytes
-    position: str
+    position: str | int
     header: str | None = None
 
 
@@ -136,9 +136,9 @@ def _lines(blocks: Iterable[bytes]) -> Iterator[Framed]:
         for line in lines:
             number += 1
             if bare := line.strip(_BLANK):
-                yield Framed(bare, f"line {number}")
+                yield Framed(bare, number)
     if bare := rest.strip(_BLANK):
-        yield Framed(bare, f"line {number + 1}")
+        yield Framed(bare, number + 1)
 
 
 def _array(blocks: Iterable[bytes]) -> Iterator[Framed]:
