@@ -23,7 +23,7 @@ from kubedossier.analytics.store.ledger import Ledger, entry_line
 
 SHELL = shutil.which("dash") or "sh"
 # What verify.sh needs at least, without Perl.
-TOOLS = "awk cat cmp comm cut diff find grep head mkdir paste printf rm sed sha256sum sort tail uniq"
+TOOLS = "awk cat cut diff find grep head mkdir paste rm sed sha256sum sort tail uniq"
 
 
 def run(folder, *command, **more):
@@ -127,6 +127,23 @@ def test_the_script_runs_under_every_shell_of_this_machine(bag):
     for shell in shells:
         command = [shell, "sh", "verify.sh"] if shell == "busybox" else [shell, "verify.sh"]
         assert run(bag, *command).returncode == 0, shell
+
+
+@pytest.mark.parametrize("tool", TOOLS.split())
+def test_without_a_tool_that_it_needs_the_script_never_passes(bag, tmp_path, without_perl, tool):
+    (tmp_path / "bin" / tool).unlink()
+    done = script(bag, env=without_perl)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert tool in done.stderr
+
+
+@pytest.mark.parametrize("tool", ["awk", "cut", "diff", "sha256sum", "sort"])
+def test_a_tool_that_fails_never_makes_the_script_pass(bag, tmp_path, without_perl, tool):
+    swap_leaves(bag)
+    hash_again(bag)
+    (tmp_path / "bin" / tool).unlink()
+    (tmp_path / "bin" / tool).symlink_to(shutil.which("false"))
+    assert script(bag, env=without_perl).returncode == 1
 
 
 def test_the_script_leaves_nothing_behind(bag, tmp_path):
