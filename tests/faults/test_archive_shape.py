@@ -148,3 +148,24 @@ def test_a_staged_entry_does_not_excuse_a_file_the_ledger_lists(case):
     with Writer(archive):
         assert (archive / live.path).exists()
     assert not verify(archive).findings
+
+
+def flip(data):
+    """A bit in every hundredth byte, in the pages and not in the footer."""
+    return bytes(one ^ 0x40 if 100 < at < len(data) - 6000 and not at % 100 else one for at, one in enumerate(data))
+
+
+@pytest.mark.parametrize(
+    "damage", [lambda data: data[:-100], lambda data: b"", flip, None], ids=["cut", "empty", "flipped", "gone"]
+)
+def test_an_import_that_cannot_tell_what_is_new_adds_nothing(case, nursery, damage):
+    archive = case / "disk" / "A"
+    path = archive / Ledger.read(archive).live()[0].path
+    if damage is None:
+        path.unlink()
+    else:
+        path.write_bytes(damage(path.read_bytes()))
+    run = nursery.run(case, "import", "more.ndjson")
+    assert (run.code, run.out) == (5, "")
+    assert "gone or damaged" in run.err
+    assert Ledger.read(archive).head[0] == 2
