@@ -135,4 +135,4 @@ def _who_when(acts: Sequence[Action]) -> Phrase:
     names.append(f" and {counted(others, 'other')}" if others > 0 else "")
     first, last = min(one.time for one in acts).date(), max(one.time for one in acts).date()
     when = f"on {short_day(first)}" if first == last else f"from {short_day(first)} to {short_day(last)}"
-    return (*names, f", {when}.")
+    return (*(part for part in names if part), f", {when}.")

@@ -114,7 +114,7 @@ def source_words(runs: pl.DataFrame, consoles: list[str]) -> Phrase:
         names.append(f"{', ' if names else ''}{counted(snapshots, 'snapshot')}")
     if imports:
         names.append(f"{', ' if names else ''}{counted(imports, 'import')} of files")
-    return tuple(names) or ("no run touched the period",)
+    return tuple(part for part in names if part) or ("no run touched the period",)
 
 
 def lead(seen: Observed, found: Sequence[Finding], period: Period, distinct: tuple[int, int, int]) -> Phrase:
