@@ -26,6 +26,7 @@ _UNIX = 3
 _STAMPS = (_EPOCH, _UNIX, 0, 0, 0, b"")
 _ATTRIBUTES = ((stat.S_IFREG | 0o644) << 16, (stat.S_IFREG | 0o755) << 16)
 _DOS_DATE = 0 << 9 | 1 << 5 | 1
+_VERSIONS = (20, 45)  # without and with sizes or places beyond 4 GiB
 _LOCAL_HEADER, _END = struct.Struct("<4s5H3I2H"), struct.Struct("<4s4H2IH")
 _LISTED_BYTES, _LARGE_END_BYTES = 46, 56 + 20
 
@@ -232,8 +233,9 @@ def _hidden(file: IO[bytes], archive: zipfile.ZipFile, size: int) -> Iterator[Fi
         large = length > 0
         sizes = (0xFFFFFFFF,) * 2 if large else (info.file_size,) * 2
         name = info.filename.encode()
-        said = (b"PK\3\4", info.extract_version, 0, 0, 0, _DOS_DATE, info.CRC, *sizes, len(name), length)
-        if header != _LOCAL_HEADER.pack(*said) or info.extract_version != info.create_version:
+        said = (b"PK\3\4", _VERSIONS[large], 0, 0, 0, _DOS_DATE, info.CRC, *sizes, len(name), length)
+        versions = {info.extract_version, info.create_version}
+        if header != _LOCAL_HEADER.pack(*said) or versions != {_VERSIONS[bool(info.extra)]}:
             yield Finding("zip-altered", info.filename, "one header for one file", "headers that differ")
             return
         at += _LOCAL_HEADER.size + len(name) + length + info.file_size

@@ -418,11 +418,12 @@ def test_every_flipped_byte_of_the_zip_is_found(october, tmp_path):
 def test_members_beyond_four_gigabytes_are_read_as_what_they_are(tmp_path, monkeypatch):
     monkeypatch.setattr(zipfile, "ZIP64_LIMIT", 1000)
     path = tmp_path / "large.zip"
+    sizes = {"before.txt": 1, "large.txt": 2000, "after.txt": 1}
     with path.open("w+b") as file:
-        write_zip(file, "folder", [text_member("small.txt", b"x"), text_member("large.txt", b"y" * 2000)])
+        write_zip(file, "folder", [text_member(name, b"y" * size) for name, size in sizes.items()])
     with ZipBag(path) as bag:
         assert bag.findings == []
-        assert bag.sizes == {"small.txt": 1, "large.txt": 2000}
+        assert bag.sizes == sizes
 
 
 def test_truncation_is_found(october, tmp_path):
