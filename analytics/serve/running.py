@@ -35,8 +35,8 @@ def running(app: Any, *, tls: ServerTls | None, host: str = "127.0.0.1", port: i
     Raises:
         UsageError: the certificate, the host or the port cannot be used.
     """
-    listener = _listen(host, port)
     server = _server(app, tls)
+    listener = _listen(host, port)
     thread = threading.Thread(target=server.run, args=([listener],), name="serve", daemon=True)
     thread.start()
     try:
@@ -60,9 +60,9 @@ def serve_forever(app: Any, *, tls: ServerTls | None, host: str, port: int, on_r
     Raises:
         UsageError: the certificate, the host or the port cannot be used.
     """
+    server = _server(app, tls)
     listener = _listen(host, port)
     try:
-        server = _server(app, tls)
         on_ready(base_url(listener, tls))
         server.run([listener])
     finally:

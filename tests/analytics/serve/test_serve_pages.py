@@ -12,6 +12,22 @@ from kubedossier.analytics.serve.answers import time_text
 from kubedossier.analytics.serve.parameters import SORT_KEYS, BadParameterError, read_parameters
 
 PATH = "/api/v33.01/audits/kubernetes"
+VENDORS_ORDER = [
+    "time",
+    "verb",
+    "user",
+    "authorizationInfo",
+    "message",
+    "sourceIPs",
+    "resources",
+    "requestURI",
+    "attackTechniques",
+    "cluster",
+    "accountID",
+    "provider",
+    "collections",
+    "eventBlob",
+]
 
 
 def test_a_record_of_the_console_answers_with_its_exact_text(served, make_audit):
@@ -67,7 +83,7 @@ def test_null_stands_for_no_event_at_all(served):
         ([("to", "2026-10-01T00:04:00.239999Z")], lambda n: n < 240),
         ([("from", "2026-10-01T00:01:00Z"), ("to", "2026-10-01T00:02:00Z")], lambda n: 60 <= n < 120),
         ([("from", "2026-10-01T02:01:00+02:00"), ("to", "2026-10-01T00:02:00")], lambda n: 60 <= n < 120),
-        ([("from", "0001-01-01T00:00:00Z"), ("to", "9999-12-31T23:59:59Z")], lambda n: True),
+        ([("from", "0001-01-01T00:00:00Z"), ("to", "2026-10-01T23:59:59Z")], lambda n: True),
         ([("user", ""), ("cluster", ""), ("from", ""), ("limit", "250")], lambda n: True),
         ([("user", "user-1"), ("project", "x"), ("fields", "y"), ("search", "z")], lambda n: n % 5 == 1),
     ],
@@ -80,6 +96,11 @@ def test_a_filter_gives_just_what_matches(served, pairs, matches):
     ):
         found += rows
     assert [event["message"] for event in found] == [f"event {n}" for n in range(300) if matches(n)]
+
+
+def test_bounds_beyond_all_time_are_no_bounds(served):
+    dated = [("from", "0001-01-01T00:00:00Z"), ("to", "9999-12-31T23:59:59Z")]
+    assert served.get(dated).headers["Total-Count"] == "301"
 
 
 def test_a_plus_that_was_not_encoded_is_a_plus(served):
@@ -127,7 +148,7 @@ def test_events_without_a_time_come_last_in_both_directions(served):
 
 def test_ties_are_broken_by_time(served):
     rows = served.events(("sort", "cluster"), ("limit", "250"))
-    times = [row["time"] for row in rows if row["cluster"] == "cluster-0"]
+    times = [row["time"] for row in rows if row.get("cluster") == "cluster-0" and "time" in row]
     assert times[:70] == sorted(times[:70])
 
 
@@ -166,17 +187,9 @@ def test_a_repeated_scalar_counts_once():
 
 def test_a_raw_audit_log_is_rebuilt_in_the_vendors_order(served):
     (event,) = served.events(("user", "jane"))
-    assert list(event) == [
-        "time",
-        "verb",
-        "user",
-        "authorizationInfo",
-        "sourceIPs",
-        *(["resources"] if "resources" in event else []),
-        "requestURI",
-        *(["attackTechniques"] if "attackTechniques" in event else []),
-        "eventBlob",
-    ]
+    assert list(event) == [field for field in VENDORS_ORDER if field in event]
+    assert {"time", "verb", "user", "authorizationInfo", "sourceIPs", "requestURI", "eventBlob"} <= set(event)
+    assert all(event.values())  # what is absent is left out
     assert event["time"] == "2026-10-02T10:00:00.123456Z"
     assert event["user"] == {"username": "jane", "uid": "7", "groups": ["dev"]}
     assert event["authorizationInfo"] == {"authorization.k8s.io/decision": "allow"}

@@ -1,0 +1,248 @@
+"""``kubedossier snapshot`` from the command line, against a served archive over TLS."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from kubedossier.analytics.archive import Archive
+from kubedossier.analytics.config import ConsoleConfig
+from kubedossier.analytics.errors import IncompleteError, SourceError, UsageError
+from kubedossier.analytics.ingest.intake import Intake
+from kubedossier.analytics.ingest.row import Record
+from kubedossier.analytics.serve.app import build_app
+from kubedossier.analytics.serve.auth import Access, Account
+from kubedossier.analytics.serve.certificates import own_certificate
+from kubedossier.analytics.serve.pages import Pages
+from kubedossier.analytics.serve.running import running
+from kubedossier.cli import cli
+from kubedossier.cli.consoles import credentials
+
+NAMES = ("KUBEDOSSIER_USERNAME", "KUBEDOSSIER_PASSWORD")
+
+
+def audit(number: int) -> bytes:
+    event = {
+        "time": f"2026-10-{1 + number // 24:02d}T{number % 24:02d}:00:00Z",
+        "verb": "get",
+        "user": {"username": f"user-{number % 3}"},
+        "cluster": "one",
+        "message": f"event {number}",
+    }
+    return json.dumps(event).encode()
+
+
+@pytest.fixture(scope="module")
+def upstream(tmp_path_factory):
+    """An archive of 200 events, served with a login: base URL and CA."""
+    path = tmp_path_factory.mktemp("upstream") / "dossier"
+    with Intake(path, kind="import") as intake:
+        intake.add([Record(audit(number), "console-json") for number in range(200)])
+        intake.commit({})
+    tls = own_certificate(tmp_path_factory.mktemp("upstream-tls"))
+    with running(build_app(Pages(path), Access((Account("auditor", "geheim"),))), tls=tls) as url:
+        yield url, tls.ca
+
+
+@pytest.fixture
+def login(monkeypatch):
+    """The right login in the environment."""
+    monkeypatch.setenv("KUBEDOSSIER_USERNAME", "auditor")
+    monkeypatch.setenv("KUBEDOSSIER_PASSWORD", "geheim")
+
+
+@pytest.fixture
+def snapshot(upstream, archive_path, login):
+    """Runs the command; gives click's result, whose exception is the error the command ended with."""
+    url, ca = upstream
+
+    def run(*arguments: str, console: str = url, trust: bool = True):
+        bundle = ["--ca-bundle", str(ca)] if trust else []
+        line = ["--archive", str(archive_path), "snapshot", "--console", console, *bundle, *arguments]
+        return CliRunner().invoke(cli, line)
+
+    return run
+
+
+def count(path: Path) -> int:
+    return Archive(path).select("select count(*) as n from events", {}).column("n")[0].as_py()
+
+
+def test_a_run_ends_with_one_clear_summary(snapshot, upstream, archive_path):
+    result = snapshot()
+    assert (result.exit_code, result.exception) == (0, None)
+    first, second = result.stdout.splitlines()
+    assert first == f"{upstream[0]}: 200 received, 200 new, 0 duplicate, 0 rejected"
+    assert second.startswith("  collected  2026-10-01 00:00:00 to 20")
+    assert count(archive_path) == 200
+
+
+def test_a_second_run_goes_on_where_the_first_ended(snapshot):
+    snapshot("--to", "2026-10-05")
+    result = snapshot()
+    assert "104 new" in result.stdout  # of 200, 96 came before; 24 are read again
+    assert "24 duplicate" in result.stdout
+    assert "going on where the last run ended" in result.stderr
+
+
+def test_a_range_and_filters_are_heeded(snapshot):
+    result = snapshot("--from", "2026-10-02", "--to", "2026-10-04T00:00:00Z", "--user", "user-0", "--user", "user-1")
+    assert "32 received, 32 new" in result.stdout
+    assert "nothing is claimed about completeness" in result.stdout
+
+
+def test_a_dry_run_writes_nothing(snapshot, archive_path):
+    result = snapshot("--dry-run")
+    assert result.exit_code == 0
+    assert "200 events" in result.stdout
+    assert "oldest event  2026-10-01 00:00:00 UTC" in result.stdout
+    assert not archive_path.exists()
+
+
+def test_insecure_is_warned_about_and_recorded(snapshot, archive_path):
+    result = snapshot("--insecure", trust=False)
+    assert result.exit_code == 0
+    assert "warning" in result.stderr
+    entry = json.loads((archive_path / "ledger" / "00000002.json").read_text())
+    assert entry["source"]["tls"]["verified"] is False
+
+
+def test_an_untrusted_certificate_leaves_no_archive(snapshot, archive_path):
+    result = snapshot(trust=False)
+    assert isinstance(result.exception, SourceError)
+    assert "--ca-bundle" in result.exception.hint
+    assert not archive_path.exists()
+
+
+def test_a_wrong_password_is_no_riddle(snapshot, monkeypatch):
+    monkeypatch.setenv("KUBEDOSSIER_PASSWORD", "falsch")
+    result = snapshot()
+    assert isinstance(result.exception, SourceError)
+    assert "KUBEDOSSIER_PASSWORD" in result.exception.hint
+    assert "falsch" not in result.output + result.exception.message
+
+
+def test_basic_works_too(snapshot, archive_path):
+    assert snapshot("--auth", "basic").exit_code == 0
+    entry = json.loads((archive_path / "ledger" / "00000002.json").read_text())
+    assert entry["source"]["auth"] == "basic"
+
+
+def test_a_gap_is_exit_code_4(snapshot, monkeypatch):
+    from kubedossier.analytics.ingest import pull
+    from kubedossier.analytics.ingest.console_coverage import Gap
+    from kubedossier.analytics.ingest.console_window import Window
+
+    plain = pull.Pull._fetch_untimed
+
+    def with_gap(self):
+        plain(self)
+        end = self.outcome.window.end
+        self._untimed_gap = [Gap(Window(end - 10_000_000, end), "unwindowed")]
+
+    monkeypatch.setattr(pull.Pull, "_fetch_untimed", with_gap)
+    result = snapshot()
+    assert isinstance(result.exception, IncompleteError)
+    assert "events without a time could not be fetched" in result.stdout
+
+
+def test_a_console_may_be_named_in_the_configuration(upstream, archive_path, login, tmp_path):
+    url, ca = upstream
+    config = tmp_path / "kubedossier.toml"
+    config.write_text(f'[console.prod]\nurl = "{url}"\nca_bundle = "{ca}"\npage_size = 20\n')
+    for arguments in ([], ["--console", "prod"]):
+        line = ["--archive", str(archive_path), "--config", str(config), "snapshot", *arguments]
+        assert CliRunner().invoke(cli, line).exit_code == 0
+    entry = json.loads((archive_path / "ledger" / "00000002.json").read_text())
+    assert entry["source"]["parameters"]["limit"] == 20
+
+
+def test_without_a_console_it_asks_for_one(archive_path, login, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(cli, ["--archive", str(archive_path), "snapshot"])
+    assert isinstance(result.exception, UsageError)
+    assert "--console" in result.exception.hint
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--from", "yesterday"),
+        ("--from", "1990-01-01"),
+        ("--from", "2026-10-02", "--to", "2026-10-01"),
+        ("--from", "2026-10-02", "--all"),
+        ("--overlap", "a day"),
+    ],
+)
+def test_what_makes_no_sense_is_a_usage_error(snapshot, arguments):
+    assert isinstance(snapshot(*arguments).exception, UsageError)
+
+
+def test_the_password_may_stand_in_a_file(tmp_path):
+    secret = tmp_path / "password"
+    secret.write_text("geheim\n")
+    named = ConsoleConfig(name="", url="https://c", username="auditor")
+    assert credentials(named, {"KUBEDOSSIER_PASSWORD_FILE": str(secret)}).password == "geheim"
+    assert credentials(named, {"KUBEDOSSIER_TOKEN": "t"}).token == "t"
+    in_config = ConsoleConfig(name="", url="https://c", username="auditor", password_file=secret)
+    assert credentials(in_config, {"KUBEDOSSIER_USERNAME": "other"}).username == "other"
+    assert credentials(in_config, {}).password == "geheim"
+
+
+@pytest.mark.parametrize("environ", [{}, {"KUBEDOSSIER_USERNAME": "auditor"}, {"KUBEDOSSIER_PASSWORD": "x"}])
+def test_a_missing_login_is_a_usage_error(environ):
+    with pytest.raises(UsageError, match="for the Console"):
+        credentials(ConsoleConfig(name="", url="https://c"), environ)
+
+
+def test_a_secret_that_cannot_be_read_is_named(tmp_path):
+    (tmp_path / "empty").write_text("\n")
+    named = ConsoleConfig(name="", url="https://c", username="auditor")
+    for name in ("none", "empty"):
+        with pytest.raises(UsageError, match=name):
+            credentials(named, {"KUBEDOSSIER_PASSWORD_FILE": str(tmp_path / name)})
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_run_keeps_what_arrived_and_exits_with_130(upstream, archive_path, number):
+    url, ca = upstream
+    environ = os.environ | {"KUBEDOSSIER_USERNAME": "auditor", "KUBEDOSSIER_PASSWORD": "geheim"}
+    line = [sys.executable, "-c", _INTERRUPTED, str(int(number))]
+    line += ["--archive", str(archive_path), "snapshot", "--console", url, "--ca-bundle", str(ca), "--page-size", "1"]
+    done = subprocess.run(line, env=environ, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 130, done.stderr
+    assert "gap" in done.stdout
+    assert "not read: interrupted" in done.stdout
+    assert "everything that was acknowledged is kept" in done.stderr
+    assert 0 < count(archive_path) < 200
+
+
+# The process sends itself the signal after some windows: no other clock is needed.
+_INTERRUPTED = """
+import os, sys
+from kubedossier.analytics.ingest import console_progress
+from kubedossier.cli import cli, diagnostics, snapshot
+
+number = int(sys.argv.pop(1))
+plain = snapshot._follow
+
+def follow(steps, bar):
+    def counted():
+        read = 0
+        for step in steps:
+            yield step
+            read += isinstance(step, console_progress.WindowRead) and step.rows > 0
+            if read == 3:
+                os.kill(os.getpid(), number)
+    plain(counted(), bar)
+
+snapshot._follow = follow
+sys.exit(diagnostics.run(cli))
+"""
