@@ -8,62 +8,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
 
-import pyarrow as pa
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    EVENT_SCHEMA: pa.Schema
 
 FORMAT_VERSION = 1
 UNDATED = "undated"
-
-_STRINGS = pa.list_(pa.field("element", pa.string()))
-_HASH = pa.binary(32)
-
-EVENT_SCHEMA = pa.schema(
-    [
-        ("time", pa.timestamp("us")),
-        ("date", pa.date32()),
-        ("verb", pa.string()),
-        ("user", pa.string()),
-        ("uid", pa.string()),
-        ("groups", _STRINGS),
-        ("decision", pa.string()),
-        ("authorization", pa.map_(pa.string(), pa.string())),
-        ("message", pa.string()),
-        ("source_ips", _STRINGS),
-        ("resources", pa.string()),
-        ("request_uri", pa.string()),
-        ("techniques_native", _STRINGS),
-        ("cluster", pa.string()),
-        ("account", pa.string()),
-        ("provider", pa.string()),
-        ("collections", _STRINGS),
-        ("action", pa.string()),
-        ("api_group", pa.string()),
-        ("api_version", pa.string()),
-        ("resource", pa.string()),
-        ("subresource", pa.string()),
-        ("namespace", pa.string()),
-        ("name", pa.string()),
-        ("user_kind", pa.string()),
-        ("status_code", pa.int32()),
-        ("impersonated_user", pa.string()),
-        ("user_agent", pa.string()),
-        ("audit_id", pa.string()),
-        ("audit_key", _HASH),
-        ("stage", pa.string()),
-        ("level", pa.string()),
-        ("body_present", pa.bool_()),
-        ("techniques_derived", _STRINGS),
-        ("rules_version", pa.string()),
-        ("console", pa.string()),
-        ("source_format", pa.string()),
-        ("snapshot", pa.string()),
-        ("flags", _STRINGS),
-        ("event_id", _HASH),
-        ("context", pa.string()),
-        ("raw", pa.string()),
-    ],
-    metadata={"kubedossier.format": str(FORMAT_VERSION), "kubedossier.time": "UTC"},
-)
 
 STAGE_RANK = {"RequestReceived": 1, "ResponseStarted": 2, "Panic": 3, "ResponseComplete": 4}
 """A record is hidden from the view ``events`` when one of a higher stage with the same ``audit_key`` exists."""
@@ -95,3 +48,65 @@ class FileRef:
     max_time: datetime | None
     incomplete: int
     snapshot: str
+
+
+def __getattr__(name: str) -> pa.Schema:
+    """Build ``EVENT_SCHEMA`` when it is first asked for: a question on the terminal needs no Arrow."""
+    if name != "EVENT_SCHEMA":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = schema = _event_schema()
+    return schema
+
+
+def _event_schema() -> pa.Schema:
+    import pyarrow as pa
+
+    strings = pa.list_(pa.field("element", pa.string()))
+    hashed = pa.binary(32)
+    return pa.schema(
+        [
+            ("time", pa.timestamp("us")),
+            ("date", pa.date32()),
+            ("verb", pa.string()),
+            ("user", pa.string()),
+            ("uid", pa.string()),
+            ("groups", strings),
+            ("decision", pa.string()),
+            ("authorization", pa.map_(pa.string(), pa.string())),
+            ("message", pa.string()),
+            ("source_ips", strings),
+            ("resources", pa.string()),
+            ("request_uri", pa.string()),
+            ("techniques_native", strings),
+            ("cluster", pa.string()),
+            ("account", pa.string()),
+            ("provider", pa.string()),
+            ("collections", strings),
+            ("action", pa.string()),
+            ("api_group", pa.string()),
+            ("api_version", pa.string()),
+            ("resource", pa.string()),
+            ("subresource", pa.string()),
+            ("namespace", pa.string()),
+            ("name", pa.string()),
+            ("user_kind", pa.string()),
+            ("status_code", pa.int32()),
+            ("impersonated_user", pa.string()),
+            ("user_agent", pa.string()),
+            ("audit_id", pa.string()),
+            ("audit_key", hashed),
+            ("stage", pa.string()),
+            ("level", pa.string()),
+            ("body_present", pa.bool_()),
+            ("techniques_derived", strings),
+            ("rules_version", pa.string()),
+            ("console", pa.string()),
+            ("source_format", pa.string()),
+            ("snapshot", pa.string()),
+            ("flags", strings),
+            ("event_id", hashed),
+            ("context", pa.string()),
+            ("raw", pa.string()),
+        ],
+        metadata={"kubedossier.format": str(FORMAT_VERSION), "kubedossier.time": "UTC"},
+    )

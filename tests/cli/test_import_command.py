@@ -1,0 +1,251 @@
+"""The commands import, rejects, verify, compact, gc, retract and status, as a user runs them."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import io
+import json
+import sys
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from kubedossier.cli import cli
+from kubedossier.cli.diagnostics import run
+
+
+def event(number: int, **more: object) -> str:
+    return json.dumps(
+        {"time": f"2026-10-{number % 28 + 1:02d}T00:00:00Z", "verb": "get", "cluster": "c", "n": number} | more
+    )
+
+
+@pytest.fixture
+def kubedossier(archive_path, monkeypatch, capsys):
+    """Run the command line on an archive; gives exit code, stdout and stderr."""
+
+    def call(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["kubedossier", "--archive", str(archive_path), *map(str, arguments)])
+        code = run(cli)
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return call
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    path = tmp_path / "events.ndjson"
+    path.write_text("\n".join(event(number) for number in range(20)) + "\n")
+    return path
+
+
+def test_an_import_tells_what_it_archived(kubedossier, source):
+    code, out, err = kubedossier("import", source)
+    assert (code, err) == (0, "")
+    assert out.splitlines()[0] == "20 received: 20 new, 0 duplicate, 0 rejected"
+    code, out, _ = kubedossier("import", source)
+    assert (code, out.splitlines()[0]) == (0, "20 received: 0 new, 20 duplicate, 0 rejected")
+
+
+def test_a_bad_line_is_rejected_with_its_place_and_the_rest_is_archived(kubedossier, tmp_path):
+    path = tmp_path / "some.ndjson"
+    path.write_bytes(event(1).encode() + b'\n{"verb": "ge\n' + b"\xff\xfe{}\n" + event(2).encode())
+    code, out, err = kubedossier("import", path)
+    assert code == 4
+    assert out.splitlines()[0] == "4 received: 2 new, 0 duplicate, 2 rejected"
+    assert "1 not_json, 1 not_utf8" in err
+    assert "kubedossier rejects" in err
+    code, out, err = kubedossier("rejects")
+    assert code == 0
+    assert out.splitlines()[0].split(None, 1) == ["not_json", "some.ndjson, line 2"]
+    code, out, err = kubedossier("rejects", "-f", "ndjson", "--limit", "0")
+    kept = [json.loads(line) for line in out.splitlines()]
+    assert [one["position"] for one in kept] == ["line 2", "line 3"]
+    assert kept[0]["raw"] == '{"verb": "ge'
+    assert kept[1]["raw_base64"] == "//57fQ=="
+
+
+def test_rejects_are_read_again_and_what_is_readable_now_becomes_an_event(
+    kubedossier, archive_path, monkeypatch, tmp_path
+):
+    from kubedossier.analytics.ingest import intake
+    from kubedossier.analytics.ingest.parsing import RejectedRecord
+
+    real_derive, real_ordinary = intake.derive, intake.read_ordinary
+
+    def refuse(record):
+        if b"later" in record.raw:
+            raise RejectedRecord("not_yet_known")
+        return real_derive(record)
+
+    monkeypatch.setattr(intake, "derive", refuse)
+    monkeypatch.setattr(
+        intake, "read_ordinary", lambda record: None if b"later" in record.raw else real_ordinary(record)
+    )
+    path = tmp_path / "some.ndjson"
+    path.write_text("\n".join([event(1), event(2, later=True), "broken"]))
+    assert kubedossier("import", path)[0] == 4
+    monkeypatch.setattr(intake, "derive", real_derive)
+    monkeypatch.setattr(intake, "read_ordinary", real_ordinary)
+    code, out, _ = kubedossier("rejects", "--retry")
+    assert code == 4
+    assert out.splitlines()[0] == "2 received: 1 new, 0 duplicate, 1 rejected"
+    code, out, _ = kubedossier("rejects")
+    assert [line.split()[0] for line in out.splitlines() if not line.startswith(" ")] == ["not_json"]
+    assert "some.ndjson, line 3" in out
+    assert kubedossier("verify", "--deep")[0] == 0
+    assert json.loads(kubedossier("status", "-f", "json")[1])["counts"] == {
+        "received": 3,
+        "new": 2,
+        "duplicate": 0,
+        "rejected": 1,
+        "skipped": 0,
+    }
+
+
+@pytest.mark.parametrize(
+    "content", [b"Dear Sir,\nhow are you?\n", b"\x89PNG\r\n\x1a\n\x00\x00", b"<html></html>", b"42"]
+)
+def test_a_file_that_is_no_audit_log_is_refused_with_what_was_expected(kubedossier, archive_path, tmp_path, content):
+    path = tmp_path / "letter.txt"
+    path.write_bytes(content)
+    code, out, err = kubedossier("import", path)
+    assert (code, out) == (1, "")
+    assert "'letter.txt' is no audit log" in err
+    assert "Expected are" in err
+    assert not list(archive_path.rglob("*.parquet"))
+
+
+@pytest.mark.parametrize("content", [b"", b"  \n\n", b"[]", b"null", b"\xef\xbb\xbf"])
+def test_an_empty_file_is_no_error(kubedossier, tmp_path, content):
+    path = tmp_path / "empty.json"
+    path.write_bytes(content)
+    code, out, _ = kubedossier("import", path)
+    assert (code, out.strip()) == (0, "0 received: 0 new, 0 duplicate, 0 rejected")
+
+
+@pytest.mark.parametrize(
+    "pack",
+    [gzip.compress, bz2.compress, lambda data: pa.Codec("zstd").compress(data, asbytes=True)],
+    ids=["gzip", "bzip2", "zstd"],
+)
+def test_compressed_files_are_read_as_what_they_hold(kubedossier, source, tmp_path, pack):
+    packed = tmp_path / "packed"
+    packed.write_bytes(pack(source.read_bytes()))
+    assert kubedossier("import", packed)[1].startswith("20 received: 20 new")
+
+
+def test_a_compressed_file_that_was_cut_short_archives_nothing(kubedossier, archive_path, source, tmp_path):
+    packed = tmp_path / "packed.gz"
+    packed.write_bytes(gzip.compress(source.read_bytes())[:-20])
+    code, _, err = kubedossier("import", packed)
+    assert code == 1
+    assert "damaged or cut short" in err
+    assert not list(archive_path.rglob("*.parquet"))
+
+
+def test_a_gzip_bomb_meets_the_cap(kubedossier, tmp_path):
+    packed = tmp_path / "bomb.gz"
+    packed.write_bytes(gzip.compress(b'{"verb":"' + bytes(b"x" * (80 * 1024 * 1024)), 1))
+    code, _, err = kubedossier("import", packed)
+    assert code == 1
+    assert "larger than 64 MiB" in err
+
+
+def test_standard_input_is_a_file_like_others(kubedossier, source, monkeypatch):
+    stdin = io.TextIOWrapper(io.BytesIO(source.read_bytes()))
+    monkeypatch.setattr(sys, "stdin", stdin)
+    assert kubedossier("import", "-")[1].startswith("20 received: 20 new")
+
+
+def test_a_missing_file_and_a_folder_are_told(kubedossier, tmp_path):
+    code, _, err = kubedossier("import", tmp_path / "nowhere.json")
+    assert (code, "Cannot read" in err) == (7, True)
+    code, _, err = kubedossier("import", tmp_path)
+    assert (code, "is a folder" in err) == (2, True)
+
+
+def test_hostile_names_never_become_paths_and_stay_distinct(kubedossier, archive_path, tmp_path):
+    names = [
+        "../../etc",
+        "a=b",
+        "x" * 300,
+        "😀",
+        "new\nline",
+        "'; drop table events; --",
+        "*",
+        "\u202egpj",
+        "$HOME",
+        "%s",
+    ]
+    path = tmp_path / "hostile.ndjson"
+    path.write_text("\n".join(event(number, cluster=name) for number, name in enumerate(names)))
+    assert kubedossier("import", path)[0] == 0
+    assert {one.parent.name for one in archive_path.rglob("*.parquet")} == {"month=2026-10"}
+    for number, name in enumerate(names):
+        code, out, _ = kubedossier("query", "activity_by_day", "--period", "2026-10", "--cluster", name, "-f", "ndjson")
+        rows = [json.loads(line) for line in out.splitlines()]
+        assert code == 0
+        assert [row["date"] for row in rows if row["events"]] == [f"2026-10-{number + 1:02d}"]
+
+
+def test_verify_tells_the_head_and_every_finding(kubedossier, archive_path, source):
+    kubedossier("import", source)
+    code, out, _ = kubedossier("verify", "--deep")
+    head = out.split("Head ")[1].split()[0]
+    assert code == 0
+    assert kubedossier("verify", "--head", head)[0] == 0
+    code, out, _ = kubedossier("verify", "--head", "9:" + "ab" * 32)
+    assert (code, "rolled-back" in out) == (5, True)
+    path = next(archive_path.rglob("*.parquet"))
+    path.write_bytes(path.read_bytes() + b"x")
+    code, out, err = kubedossier("verify")
+    assert code == 5
+    assert "file-size" in out
+    assert "expected" in out
+    assert "found" in out
+    assert "1 findings" in err
+
+
+def test_compact_gc_and_retract_say_first_what_they_would_do(kubedossier, archive_path, source, tmp_path):
+    kubedossier("import", source)
+    more = tmp_path / "more.ndjson"
+    more.write_text("\n".join(event(number) for number in range(20, 30)))
+    kubedossier("import", more)
+    assert "2 files to one file" in " ".join(kubedossier("compact", "--dry-run")[1].split())
+    assert kubedossier("compact")[0] == 0
+    assert kubedossier("compact")[1] == "Nothing to merge.\n"
+    assert "add --yes" in kubedossier("gc")[2]
+    assert len(list(archive_path.rglob("*.parquet"))) == 3
+    assert "deleted" in kubedossier("gc", "--yes")[2]
+    assert len(list(archive_path.rglob("*.parquet"))) == 1
+    snapshot = json.loads((archive_path / "ledger" / "00000003.json").read_text())["id"]
+    assert "add --yes" in kubedossier("retract", snapshot, "--reason", "test data")[2]
+    assert kubedossier("query", "--sql", "select count(*) as n from events", "-f", "csv")[1].split() == ["n", "30"]
+    assert kubedossier("retract", snapshot, "--reason", "test data", "--yes")[0] == 0
+    assert kubedossier("query", "--sql", "select count(*) as n from events", "-f", "csv")[1].split() == ["n", "20"]
+    assert kubedossier("verify", "--deep")[0] == 0
+
+
+def test_status_tells_what_was_collected_and_what_is_only_imported(kubedossier, source):
+    kubedossier("import", source)
+    code, out, _ = kubedossier("status")
+    assert code == 0
+    assert "October 2026" in out
+    assert "20 events" in out
+    assert "imports are not attested to be complete" in out
+    assert max(map(len, out.splitlines()[:5])) <= 200
+    state = json.loads(kubedossier("status", "-f", "json")[1])
+    assert state["head"]["seq"] == 2
+    assert state["witnessed"] is True
+    assert {day["state"] for row in state["calendar"] for day in row["days"]} == {"imported", "not collected"}
+
+
+def test_no_archive_is_told_with_advice(kubedossier):
+    for command in ("status", "verify", "rejects", "query"):
+        code, _, err = kubedossier(command, *(["top_users"] if command == "query" else []))
+        assert code == 7
+        assert "no archive" in err
