@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
 LOGIN = "demo-auditor"
 LATE, LAB = "late-export.ndjson", "lab-k3s-audit.log"
-INTRUDER = "r.voss.ext@example.com"
 _FIRST_SEEN = """
      select source_ips[1] as new_address, count(*) as events, min(time) as first
      from events where decision = 'allow' and len(source_ips) > 0
@@ -40,7 +39,7 @@ _FIRST_SEEN = """
 _THAT_NIGHT = """
      select strftime(min(time), '%H:%M') as at, e.user, action, resource,
        subresource, count(*) as n
-     from events e where list_contains(source_ips, '203.0.113.77')
+     from events e where list_contains(source_ips, '{address}')
      group by all order by min(time)"""
 _OURS = ("genesis", "snapshot", "import")
 _PROXIES = ("http_proxy", "https_proxy", "all_proxy")
@@ -208,6 +207,8 @@ def _import(stage: _Stage, scratch: Path) -> None:
 
 
 def _ask(stage: _Stage, month: Period) -> None:
+    from kubedossier.analytics.demo import NEW_ADDRESS
+
     stage.begin("Ask questions")
     stage.run("query", "top_users", "--period", month.label, "--limit", "8")
     write_line()
@@ -217,10 +218,12 @@ def _ask(stage: _Stage, month: Period) -> None:
     stage.run("query", "--sql", _FIRST_SEEN.format(start=month.start))
     write_line()
     stage.tell("What was done from there, on that Saturday night?")
-    stage.run("query", "--sql", _THAT_NIGHT)
+    stage.run("query", "--sql", _THAT_NIGHT.format(address=NEW_ADDRESS))
 
 
 def _tell_what_next(stage: _Stage, month: Period) -> None:
+    from kubedossier.analytics.demo import INTRUDER
+
     write_line()
     write_line(click.style(f"Done in {stage.elapsed_s:.0f} s.", bold=True))
     write_line(f"   archive  {stage.folder}/")
