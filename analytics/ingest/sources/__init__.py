@@ -17,7 +17,7 @@ from kubedossier.analytics.ingest.sources import aks, cloudwatch, console_csv, c
 from kubedossier.analytics.ingest.sources.event_shape import is_event
 from kubedossier.analytics.ingest.sources.framing import split_joined
 from kubedossier.analytics.ingest.sources.origin import add_context, read_context
-from kubedossier.analytics.ingest.sources.shapes import SkippedRecord, look_alike
+from kubedossier.analytics.ingest.sources.shapes import SkippedRecord, look_alike, parse_object
 
 __all__ = ["FORMATS", "SkippedRecord", "csv_context", "derive", "expand", "read_ordinary"]
 
@@ -29,6 +29,8 @@ FORMATS = (
     aks.FORMAT,
     gke.FORMAT,
 )
+# Fields that only the Console's records have, whatever else a later version may add to them.
+_CONSOLE_ALONE = frozenset(("accountID", "attackTechniques", "authorizationInfo", "eventBlob"))
 _READERS: dict[str, Callable[[bytes, str], Row]] = {
     console_csv.FORMAT: console_csv.read,
     cloudwatch.FORMAT: cloudwatch.read,
@@ -88,12 +90,12 @@ def _derive_by_shape(raw: bytes, context: str) -> Row:
         return console_csv.read(raw, context)
     if cloudwatch.is_line(raw):
         return cloudwatch.read(raw, context)
-    if b'"protoPayload"' in raw:
-        return gke.read(raw, context)
+    if b'"protoPayload"' in raw and gke.is_entry(value := parse_object(raw)):
+        return gke.read_object(raw, value, context)
     value = parse_strict(raw)
     if aks.is_record(value):
         return aks.read_object(raw, value, context)
-    if is_event(value):
+    if is_event(value) and not value.keys() & _CONSOLE_ALONE:
         return kubernetes.read_object(raw, value, context)
     if what := look_alike(value):
         raise SkippedRecord(what)

@@ -28,7 +28,7 @@ from kubedossier.analytics.ingest.row import Row
 from kubedossier.analytics.ingest.sources import kubernetes
 from kubedossier.analytics.ingest.sources.framing import MAX_VALUE_BYTES
 from kubedossier.analytics.ingest.sources.origin import Origin, add_context, labelled, read_context
-from kubedossier.analytics.ingest.sources.shapes import SkippedRecord
+from kubedossier.analytics.ingest.sources.shapes import SkippedRecord, is_sound
 
 FORMAT = "eks-cloudwatch"
 # A line of an export: its time, then an event, or the text another component wrote.
@@ -94,7 +94,9 @@ def is_line(raw: bytes) -> bool:
 
 
 def messages(raw: bytes, context: str) -> list[Message] | None:
-    """The log events in an envelope; None where the record is none (or holds none, as a control message)."""
+    """The log events in an envelope; None where the record is none, is damaged, or is a control message."""
+    if not is_sound(raw):
+        return None
     if (found := _decoded_as(_decode, raw)) is not None and (inside := _of_envelope(found, context)) is not None:
         return inside
     if (row := _decoded_as(_decode_row, raw)) is not None:

@@ -277,7 +277,7 @@ def _list_items_slowly(raw: bytes) -> list[bytes] | None:
         return None
     items = member(raw, "items")
     try:
-        return split_array_slowly(items) if items is not None else None
+        return split_array_slowly(b"[]" if items == b"null" else items) if items is not None else None
     except ValueError:
         return None
 

@@ -58,14 +58,16 @@ def look_alike(value: dict[str, Any]) -> str | None:
     kind = value.get("kind")
     if kind == "Event" and ("involvedObject" in value or "regarding" in value):
         return "core/v1 Event"
-    if kind in ("AdmissionReview", "Status", "List", "EventList"):
+    if kind == "EventList":
+        return None
+    if kind in ("AdmissionReview", "Status", "List"):
         return f"Kubernetes {kind}"
     if isinstance(kind, str) and "metadata" in value and ("spec" in value or "apiVersion" in value):
         return "Kubernetes object"
     if "logName" in value and value.keys() & {"insertId", "textPayload", "jsonPayload", "receiveTimestamp"}:
         return "other Google Cloud log"
-    if "messageType" in value and "logGroup" in value:
-        return "CloudWatch control message" if value["messageType"] == "CONTROL_MESSAGE" else "CloudWatch envelope"
+    if value.get("messageType") == "CONTROL_MESSAGE" and "logEvents" in value:
+        return "CloudWatch control message"
     if "eventSource" in value and "eventVersion" in value:
         return "other AWS log"
     if "category" in value and value.keys() & {"resourceId", "operationName"}:

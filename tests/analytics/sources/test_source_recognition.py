@@ -135,7 +135,13 @@ def test_concatenated_damage_stays_one_reject(taken, event):
 
 
 def test_an_empty_envelope_is_no_error(taken):
-    for empty in ({"records": []}, {"events": []}, {"entries": []}, {"kind": "EventList", "items": []}):
+    for empty in (
+        {"records": []},
+        {"events": []},
+        {"entries": []},
+        {"kind": "EventList", "items": []},
+        {"kind": "EventList", "items": None},
+    ):
         outcome = taken(json.dumps(empty).encode())
         assert (outcome.rows, outcome.rejected) == ([], [])
 
@@ -149,3 +155,38 @@ def test_bodies_of_opentelemetry_logs_are_events(taken, event):
     row = taken(json.dumps(export).encode()).row
     assert (row.source_format, row.cluster, row.raw) == ("kubernetes-audit", "prod", json.dumps(event()).encode())
     assert taken(json.dumps(export).encode(), context='{"cluster":"said"}').row.cluster == "prod"
+
+
+def test_an_event_that_speaks_of_other_shapes_inside_stays_an_event(taken, event):
+    body = {"protoPayload": {"serviceName": "k8s.io"}, "properties": {"log": "x"}, "records": [], "logEvents": []}
+    row = taken(json.dumps(event(requestObject=body, foreign=1)).encode()).row
+    assert (row.source_format, row.body_present) == ("kubernetes-audit", True)
+
+
+def test_a_field_the_console_may_add_later_does_not_make_its_record_a_raw_event(taken):
+    later = CONSOLE | {"auditID": "a", "stage": "ResponseComplete", "eventBlob": "{}"}
+    assert taken(json.dumps(later).encode()).row.source_format == "console-json"
+
+
+@pytest.mark.parametrize(
+    "envelope",
+    [
+        {"messageType": "DATA_MESSAGE", "logGroup": "g", "logEvents": [{"timestamp": 1}]},
+        {"messageType": "DATA_MESSAGE", "logGroup": "g", "logEvents": "none"},
+        {"kind": "EventList", "apiVersion": "audit.k8s.io/v1", "metadata": {}, "items": "none"},
+        {"records": {}},
+        {"entries": 5},
+        {"resourceLogs": 5},
+        {"awslogs": {"data": 5}},
+        {"Records": [{"kinesis": {"data": "no base64"}}]},
+    ],
+)
+def test_an_envelope_that_cannot_be_opened_is_a_reject_and_never_skipped(taken, envelope):
+    outcome = taken(json.dumps(envelope).encode())
+    assert (outcome.rows, outcome.skipped) == ([], {})
+    assert outcome.rejected == [("no_known_field", "line 1")]
+
+
+def test_bytes_that_are_no_utf8_inside_an_envelope_are_a_reject(taken):
+    raw = b'{"logGroup":"g","logEvents":[{"message":"{\\"auditID\\":\\"\xff\\"}"}]}'
+    assert taken(raw).rejected == [("not_utf8", "line 1")]
