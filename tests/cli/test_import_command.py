@@ -17,9 +17,8 @@ from kubedossier.cli.diagnostics import run
 
 
 def event(number: int, **more: object) -> str:
-    return json.dumps(
-        {"time": f"2026-10-{number % 28 + 1:02d}T00:00:00Z", "verb": "get", "cluster": "c", "n": number} | more
-    )
+    time = f"2026-10-{number % 28 + 1:02d}T00:00:00Z"
+    return json.dumps({"time": time, "verb": "get", "cluster": "c", "message": f"event {number}"} | more)
 
 
 @pytest.fixture
