@@ -21,6 +21,7 @@ from kubedossier.analytics.ingest.console_address import Query
 from kubedossier.analytics.ingest.console_answer import Page
 from kubedossier.analytics.ingest.console_coverage import Gap
 from kubedossier.analytics.ingest.console_crew import Crew, Failure
+from kubedossier.analytics.ingest.console_facts import source_facts
 from kubedossier.analytics.ingest.console_plan import PAGES_A_WINDOW, Wanted, plan_range, plan_windows
 from kubedossier.analytics.ingest.console_progress import (
     Committed,
@@ -259,7 +260,7 @@ class Pull:
         oldest = self._found.oldest
         facts = {
             "console": self._name,
-            "source": self._source_facts(),
+            "source": source_facts(self._console, self._wanted, self._found),
             "filtered": self.outcome.filtered,
             "console_total": self._found.total if first else None,
             "console_oldest": time_text(from_micros(oldest)) if first and oldest is not None else None,
@@ -275,32 +276,6 @@ class Pull:
         self.committing = False
         self.after_commit()
         return Committed(receipt)
-
-    def _source_facts(self) -> dict[str, Any]:
-        console, wanted = self._console, self._wanted
-        bounds = coverage.range_facts(self._range)
-        return {
-            "url": console.address.base,
-            "api_version": console.address.api_version,
-            "console_version": self._found.version,
-            "account": console.login.account,
-            "auth": console.login.kind,
-            "tls": {
-                "verified": console.certificate_sha256 is not None and not console.trust.insecure,
-                "sha256": console.certificate_sha256,
-                "ca_bundle": console.trust.ca_bundle is not None,
-            },
-            "project": console.address.project,
-            "parameters": {
-                "from": bounds["from"] if wanted.start else None,
-                "to": bounds["to"] if wanted.end else None,
-                "user": list(wanted.filters.users),
-                "attackTechniques": list(wanted.filters.techniques),
-                "cluster": list(wanted.filters.clusters),
-                "sort": "time",
-                "limit": wanted.page_size,
-            },
-        }
 
     def _read(self, window: Window) -> WindowResult | SplitWindow:
         return read_window(
