@@ -8,6 +8,7 @@ statement, partly supports it, or does not evidence it.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date
 
 from kubedossier.analytics.figures import COLLECTED, DROPPED, IMPORTED, MISSING, PARTIAL
@@ -28,12 +29,26 @@ DENIED_GROWTH = 2.0
 DENIED_MINIMUM = 10
 VOLUME_CHANGE = 0.5
 SILENT_DAYS = 3
+_ABOUT_THE_RECORD = ("completeness", "accounting", "population")
 RATINGS: tuple[Rating, ...] = ("exception", "review", "met")
 
 
 def judge(seen: Observed) -> tuple[Finding, ...]:
-    """Every rule's finding, exceptions first, then in the order of the rules."""
+    """Every rule's finding, exceptions first, then in the order of the rules.
+
+    What was not found in a record with holes is supported only in part, and where nothing was recorded at all there
+    is nothing to judge but the record itself.
+    """
     found = [one for rule in RULES if (one := rule(seen)) is not None]
+    if set(seen.days.column("state")) == {MISSING}:
+        found = [one for one in found if one.rule in _ABOUT_THE_RECORD]
+    if found[0].rating != "met":
+        found = [
+            replace(one, support="partly supports")
+            if one.rating == "met" and one.rule not in _ABOUT_THE_RECORD
+            else one
+            for one in found
+        ]
     return tuple(sorted(found, key=lambda one: RATINGS.index(one.rating)))
 
 

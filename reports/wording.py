@@ -56,6 +56,7 @@ LIMITS = (
     "Imported files attest their content, not that they are all there is. Days known from imports alone are marked so.",
     "Two events that are equal in every field and in the same millisecond count as one.",
     "Times are the source\u2019s. The clocks of the clusters and of the Console were not checked.",
+    "What was not found in a record with holes is supported only in part: it may have happened in a hole.",
     "A rating is a proposal of a rule that is printed below. It is not an opinion on a control, and no finding "
     "means only that no rule applied.",
 )
@@ -69,6 +70,12 @@ class Previous:
     days: int
     actions: int
     identities: int
+
+
+def during(period: Period) -> str:
+    """``in October 2026``, ``on 14 October 2026``, ``from 1 to 15 October 2026``."""
+    preposition = "in" if period.is_month else "on" if period.days == 1 else "from"
+    return f"{preposition} {period.title()}"
 
 
 def kind_of(name: str, period: Period) -> str:
@@ -123,10 +130,10 @@ def lead(seen: Observed, found: Sequence[Finding], period: Period, distinct: tup
     if seen.events:
         first = (
             f"The record holds {counted(seen.events, 'event')} of {counted(clusters, 'cluster')} "
-            f"in {period.title()}, by {counted(users, 'identity', 'identities')}. "
+            f"{during(period)}, by {counted(users, 'identity', 'identities')}. "
         )
     else:
-        first = f"The record holds no event in {period.title()}. "
+        first = f"The record holds no event {during(period)}. "
     exceptions = [one for one in found if one.rating == "exception"]
     reviews = [one for one in found if one.rating == "review"]
     return (first, _complete(seen), _decisions(exceptions, reviews))
@@ -161,6 +168,7 @@ def key_figures(
     collected, total = states.count(COLLECTED), len(states)
     actions, users = len(seen.actions), distinct[2]
     month = seen.previous_short
+    then = month if month == "before" else f"in {month}"
     share = seen.denied / seen.events if seen.events else None
     share_before = seen.previous_denied / seen.previous_events if seen.previous_events else None
 
@@ -175,7 +183,7 @@ def key_figures(
         KeyFigure(
             "Days collected",
             f"{collected} / {total}",
-            f"{before.collected} / {before.days} in {month}",
+            f"{before.collected} / {before.days} {then}",
             "bad" if {MISSING, DROPPED} & set(states) else "good" if collected == total else "plain",
             marks["coverage"],
         ),
@@ -190,7 +198,7 @@ def key_figures(
         KeyFigure(
             "Denied requests",
             percent(share),
-            f"{percent(share_before)} in {month}" if seen.previous_known else "no earlier record",
+            f"{percent(share_before)} {then}" if seen.previous_known else "no earlier record",
             "plain",
             marks["activity"],
         ),
