@@ -56,16 +56,16 @@ def plan_bundle(
 
     Raises:
         IntegrityError: something is not what the ledger says; all findings are in the message.
-        StorageError: there is no archive, or no such entry.
+        StorageError: there is no archive, no such entry, or the archive has not kept that entry's files.
         UsageError: the report is no PDF.
     """
     ledger = Ledger.read(root)
     if not ledger.entries:
         raise StorageError(f"There is no archive at '{root}'", hint="Name it with --archive.")
-    if as_of is not None:
-        ledger = ledger.up_to(as_of)
+    newest, ledger = ledger, ledger if as_of is None else ledger.up_to(as_of)
     events = tuple(one for one in ledger.live() if one.month == subject.month)
     rejects = tuple(month_rejects(ledger, subject))
+    _refuse_deleted(newest, (*events, *rejects))
     _refuse_unsound(root, subject, (*events, *rejects))
     return Plan(subject, ledger, events, rejects, _report(root, subject, report), organisation)
 
@@ -134,6 +134,15 @@ def refuse(findings: Iterable[Finding], what: str) -> None:
     told = [f"{one.kind}  {one.where}\n    expected  {one.expected}\n    found     {one.found}" for one in findings]
     if told:
         raise IntegrityError("\n".join([f"{what}:", *told]), hint="No bundle was made. Run 'kubedossier verify'.")
+
+
+def _refuse_deleted(newest: Ledger, files: tuple[FileRef, ...]) -> None:
+    for one in files:
+        if one.path not in newest.files and not (newest.root / one.path).exists():
+            raise StorageError(
+                f"The archive has not kept '{one.path}', which a later entry replaced",
+                hint="Name a later entry with --as-of, or none; the events are the same ones.",
+            )
 
 
 def _sha256(path: Path) -> str:

@@ -10,6 +10,7 @@ import re
 import stat
 import zipfile
 from collections import Counter
+from datetime import UTC, datetime
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -20,9 +21,12 @@ from kubedossier.analytics.evidence import cells
 from kubedossier.analytics.evidence.columns import MEANINGS
 from kubedossier.analytics.evidence.leaves import LeafRuns
 from kubedossier.analytics.schema import EVENT_SCHEMA
-from kubedossier.analytics.store.commit import Writer, new_id
+from kubedossier.analytics.store.compact import compact
 from kubedossier.analytics.store.digests import digest
 from kubedossier.analytics.store.ledger import Ledger, entry_path, read_time
+from kubedossier.analytics.store.retention import collect_garbage, retract
+
+NOW = datetime(2027, 1, 1, tzinfo=UTC)
 
 
 def raws_of(root, month="2026-10"):
@@ -191,13 +195,37 @@ def test_undated_records_are_named_and_have_a_bundle_of_their_own(bag, root, tmp
     assert not (undated / "data/collected.csv").exists()
 
 
-def test_a_retracted_snapshot_is_not_in_it(root, tmp_path, kit):
+def test_a_compacted_archive_gives_the_same_leaves(root, bag, tmp_path, kit):
+    list(compact(root, NOW))
+    after = kit.unpack(kit.make_bundle(root, tmp_path), tmp_path / "u")
+    assert len(list((after / "data/events/2026-10").iterdir())) == 1
+    for path in (bag / "data/leaves").iterdir():
+        if path.name != "reflowed.txt":
+            assert (after / "data/leaves" / path.name).read_bytes() == path.read_bytes()
+
+
+@pytest.mark.parametrize("compacted", [False, True])
+def test_the_events_of_a_retracted_snapshot_are_not_in_the_texts(root, tmp_path, kit, compacted):
     (first, *_) = (one.snapshot for one in Ledger.read(root).live() if one.month == "2026-10")
-    with Writer(root) as writer:
-        writer.append("retract", new_id(read_time("2026-11-01T00:00:00.000000Z")), {"retracts": first, "reason": "x"})
+    if compacted:
+        list(compact(root, NOW))
+    retract(root, first, "a test")
     bag = kit.unpack(kit.make_bundle(root, tmp_path), tmp_path / "u")
     assert info_of(bag)["Kubedossier-Events"] == "47"
     assert not [path for path in bag.rglob("*") if first in path.name]
+    assert "1 snapshots of the archive were retracted" in " ".join((bag / "README.txt").read_text().split())
+    rows = list(csv.DictReader(io.StringIO((bag / "data/events.csv").read_bytes().decode(), newline="")))
+    assert len(rows) == 47
+    assert first not in {row["snapshot"] for row in rows}
+
+
+def test_an_entry_whose_files_are_gone_is_told(root, tmp_path, kit):
+    seq = Ledger.read(root).head[0]
+    list(compact(root, NOW))
+    kit.make_bundle(root, tmp_path, as_of=seq)
+    collect_garbage(root)
+    with pytest.raises(StorageError, match="has not kept"):
+        kit.make_bundle(root, tmp_path, as_of=seq)
 
 
 def test_the_report_is_the_archives_own_or_the_one_that_is_named(root, tmp_path, kit):

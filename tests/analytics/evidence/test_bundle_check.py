@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -19,7 +20,9 @@ from kubedossier.analytics.errors import KubedossierError
 from kubedossier.analytics.evidence.check import check_bundle
 from kubedossier.analytics.evidence.container import ZipBag, text_member, write_zip
 from kubedossier.analytics.store import witness
+from kubedossier.analytics.store.compact import compact
 from kubedossier.analytics.store.ledger import Ledger, entry_line
+from kubedossier.analytics.store.retention import retract
 
 SHELL = shutil.which("dash") or "sh"
 # What verify.sh needs at least, without Perl.
@@ -164,12 +167,12 @@ def test_bundles_without_events_and_of_undated_records_pass(root, tmp_path, kit,
             assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_a_bundle_of_an_archive_with_a_retracted_snapshot_passes(root, tmp_path, kit):
-    from kubedossier.analytics.store.commit import Writer
-
+@pytest.mark.parametrize("compacted", [False, True])
+def test_a_bundle_of_an_archive_with_a_retracted_snapshot_passes(root, tmp_path, kit, compacted):
     (first, *_) = (one.snapshot for one in Ledger.read(root).live() if one.month == "2026-10")
-    with Writer(root) as writer:
-        writer.append("retract", "20261101T000000Z-00000000", {"retracts": first, "reason": '"path":"x"'})
+    if compacted:
+        list(compact(root, datetime(2027, 1, 1, tzinfo=UTC)))
+    retract(root, first, '"path":"events/month=2026-10/x","retracts":"everything"')
     path = kit.make_bundle(root, tmp_path)
     assert check_bundle(path).findings == ()
     assert script(kit.unpack(path, tmp_path / "u")).returncode == 0
