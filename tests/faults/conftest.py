@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import subprocess
 import sys
 from pathlib import Path
 
@@ -11,8 +12,9 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+from faultkit import straced
 from faultkit.nursery import Nursery
-from faultkit.workload import SCENARIOS, Bench
+from faultkit.workload import SCENARIOS, Bench, write_input
 
 # Read before any test takes the variables of whoever runs it away.
 EVERYTHING = os.environ.get("KUBEDOSSIER_FAULTS") == "all"
@@ -39,7 +41,27 @@ def benches(nursery, tmp_path_factory):
     return get
 
 
-@pytest.fixture(params=SCENARIOS)
+@pytest.fixture(scope="session")
+def snapshots(nursery, tmp_path_factory):
+    """A snapshot of a Console, which is an archive that is served."""
+    case = tmp_path_factory.mktemp("console")
+    write_input(case / "all.ndjson", 0, 45)
+    assert nursery.run(case, "import", "all.ndjson").code == 4
+    with subprocess.Popen(
+        straced.command(case, "serve", "--plain-http", "--port", "0"),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        env=straced.environment(case),
+    ) as console:
+        try:
+            address = console.stdout.readline().strip()
+            yield Bench(tmp_path_factory.mktemp("snapshot"), nursery, "snapshot", address)
+        finally:
+            console.terminate()
+
+
+@pytest.fixture(params=[one for one in SCENARIOS if one != "snapshot"])
 def bench(request, benches):
     """Each kind of run that changes an archive."""
     return benches(request.param)

@@ -62,6 +62,7 @@ def serve() -> None:
     import kubedossier.analytics.store.retention
     import kubedossier.analytics.store.verify
     import kubedossier.cli.import_
+    import kubedossier.cli.snapshot
     import kubedossier.cli.verify  # noqa: F401
 
     for line in sys.stdin:
@@ -94,6 +95,7 @@ def _live(case: Path, order: dict) -> None:
 
         os.chdir(case)
         os.environ["XDG_STATE_HOME"] = str(case / "disk" / "state")
+        os.environ["KUBEDOSSIER_TOKEN"] = "any"
         os.environ["XDG_CONFIG_HOME"] = str(case / "config")
         out, err = (case / "out").open("w"), (case / "err").open("w")
         disk = Disk(case / "disk", order["action"], order["at"], order["record"])
