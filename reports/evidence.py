@@ -21,6 +21,8 @@ from kubedossier.reports.model import Attachment, Evidence
 if TYPE_CHECKING:
     import polars as pl
 
+ATTACHED_ROWS = 50_000
+"""Rows of one answer that are attached; what is beyond is in the archive, and counted in the digest of the rows."""
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 MANIFEST_NAME = "manifest.json"
 _LIBRARIES = ("duckdb", "polars", "pyarrow")
@@ -80,7 +82,7 @@ class Collection:
         """Keep an answer and return its mark; ``about`` tells two runs of one query apart."""
         mark = f"E{len(self.items) + 1}"
         name = f"e{len(self.items) + 1:02d}-{answer.name.replace('_', '-')}{about}.csv"
-        data = csv_bytes(answer.frame)
+        data = csv_bytes(answer.frame.head(ATTACHED_ROWS))
         parameters = tuple((key, shown_parameter(value)) for key, value in answer.parameters.items())
         evidence = Evidence(
             mark=mark,
@@ -90,6 +92,7 @@ class Collection:
             sql=answer.sql.strip(),
             parameters=parameters,
             rows=answer.frame.height,
+            attached=min(answer.frame.height, ATTACHED_ROWS),
             digest=answer.digest,
             notes=answer.notes,
             file=name,
@@ -177,6 +180,7 @@ def manifest(head: Mapping[str, object], collection: Collection) -> Attachment:
                 "sql": one.sql,
                 "parameters": dict(one.parameters),
                 "rows": one.rows,
+                "rows_attached": one.attached,
                 "rows_sha256": one.digest,
                 "file": one.file,
                 "file_sha256": one.sha256,

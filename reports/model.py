@@ -201,7 +201,8 @@ class Evidence:
     Attributes:
         mark: ``E1`` and so on.
         name: of the query in the catalogue.
-        digest: SHA-256 of the rows in canonical form, lower-case hex.
+        rows: of the answer; ``attached`` of them are in the file.
+        digest: SHA-256 of all rows in canonical form, lower-case hex.
         file: name of the attached CSV; sha256 and size of its bytes.
         repeats: mark of an earlier question with the same statement; empty where there is none.
     """
@@ -213,6 +214,7 @@ class Evidence:
     sql: str
     parameters: tuple[tuple[str, str], ...]
     rows: int
+    attached: int
     digest: str
     notes: str
     file: str
@@ -277,6 +279,11 @@ class Report:
     def open_findings(self) -> tuple[Finding, ...]:
         """The findings that somebody has to decide or look at."""
         return tuple(finding for finding in self.findings if finding.rating != "met")
+
+    def attached(self, mark: str) -> int | None:
+        """How many rows of an answer are attached; None where all are."""
+        one = next(one for one in self.evidence if one.mark == mark)
+        return one.attached if one.attached < one.rows else None
 
     def section(self, section_id: str) -> Section:
         """The section with this id."""

@@ -44,7 +44,8 @@ METHOD = (
     "Users are counted as authenticated. A request made under impersonation counts for the user who impersonated.",
     "Techniques are the source\u2019s own where it names any; for raw audit logs they are derived by rules of this "
     "program. Tactics come from the table of MITRE ATT&CK (Enterprise) bundled with it.",
-    "Where a table is cut on the page, it says \u201cfirst N of M\u201d, and the attached data holds all rows.",
+    "Where a table is cut on the page, it says \u201cfirst N of M\u201d; the attached data goes on, up to a number "
+    "that A1 names.",
 )
 LIMITS = (
     "The record holds events that the source\u2019s audit rules matched, not all access to the clusters. What was "
@@ -252,8 +253,11 @@ def first_seen_lead(has_past: bool, users: pl.DataFrame, addresses: pl.DataFrame
 
 def privileged_lead(total: int, evidence: Sequence[Evidence], mark: str) -> Phrase:
     """What section 5 counts, and where all of it is."""
-    file = next(one.file for one in evidence if one.mark == mark)
+    one = next(one for one in evidence if one.mark == mark)
+    where = (
+        f"all rows are in {one.file}" if one.attached == one.rows else f"the first {one.attached:,} are in {one.file}"
+    )
     return (
         f"Sessions in containers, access to secrets, changes of access rights and the like: {counted(total, 'action')} "
-        f"in the period. Each counts once, under the first kind that fits; all rows are in {file}.",
+        f"in the period. Each counts once, under the first kind that fits; {where}.",
     )

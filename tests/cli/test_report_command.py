@@ -112,6 +112,8 @@ def test_a_failing_render_leaves_no_file(archive, run, monkeypatch, tmp_path):
         (("--as-of", "99"), 7, "has no entry 99"),
         (("quarterly",), 2, "No [report.quarterly]"),
         (("-f", "docx"), 2, "docx"),
+        (("-o", "/"), 2, "is a folder"),
+        (("../monthly",), 2, "cannot be the name"),
     ],
 )
 def test_mistakes_are_told(archive, run, arguments, code, words):

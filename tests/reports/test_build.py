@@ -184,6 +184,17 @@ def test_formulas_in_the_attached_data_are_text(hostile_report):
     assert '"admin\u202egnp.exe"' in rows
 
 
+def test_what_is_too_long_to_attach_is_cut_and_says_so(quiet, monkeypatch):
+    monkeypatch.setattr("kubedossier.reports.evidence.ATTACHED_ROWS", 5)
+    report = build(quiet, OCTOBER, Request())
+    one = next(one for one in report.evidence if one.name == "activity_by_day")
+    assert (one.rows, one.attached, report.attached(one.mark)) == (31, 5, 5)
+    data = next(item.data for item in report.attachments if item.name == one.file)
+    assert data.count(b"\n") == 6
+    manifest = json.loads(report.attachments[-1].data)
+    assert (manifest["queries"][0]["rows"], manifest["queries"][0]["rows_attached"]) == (31, 5)
+
+
 def test_csv_tells_null_from_empty_and_writes_times_in_utc():
     frame = pl.DataFrame(
         {

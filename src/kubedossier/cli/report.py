@@ -69,6 +69,7 @@ def command(
     from kubedossier.reports.build import build
     from kubedossier.reports.model import Request
 
+    _check_output(name, output, format_)
     chosen = settings.config.report(name)
     root = settings.archive_path()
     span = parse_period(period or chosen.period or "last-month", now=datetime.now(UTC))
@@ -85,6 +86,19 @@ def command(
     data = _rendered(report, format_, _first(paper, chosen.paper) or "a4")
     _deliver(data, output, root, span, f"{name}-{span.label}.{format_}")
     _tell(report)
+
+
+def _check_output(name: str, output: str | None, format_: str) -> None:
+    """Refuse what could not be written, before anything is asked."""
+    from kubedossier.analytics.errors import UsageError
+    from kubedossier.cli.output import write_bytes
+
+    if not name.replace("-", "").replace("_", "").isalnum():
+        raise UsageError(f"'{name}' cannot be the name of a report", hint="Letters, digits, '-' and '_'.")
+    if output == "-" and format_ == "pdf":
+        write_bytes(b"")
+    elif output and Path(output).is_dir():
+        raise UsageError(f"'{output}' is a folder", hint="Name a file with -o.")
 
 
 def _first(given: str | None, configured: str | None) -> str:
