@@ -14,7 +14,6 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 from typing import IO
 
@@ -24,6 +23,7 @@ from kubedossier.analytics.evidence.choice import Plan, digest_findings, refuse
 from kubedossier.analytics.evidence.columns import schema_json
 from kubedossier.analytics.evidence.container import Member, Spooled, file_digest, file_member, text_member, write_zip
 from kubedossier.analytics.evidence.leaves import LeafRuns
+from kubedossier.analytics.evidence.sql import sql_members
 from kubedossier.analytics.evidence.subject import (
     COLLECTED,
     CSV,
@@ -110,7 +110,7 @@ def _payload(plan: Plan, stack: ExitStack, spool: Path) -> tuple[list[Member], t
         members.append(_copy(REPORT, plan.report))
     members += [_copied(root, event_name(one), one) for one in plan.events]
     members += [_copied(root, reject_name(one), one) for one in plan.rejects]
-    members += _sql_members()
+    members += sql_members(plan.subject.month, ledger.retracted, any_events=bool(plan.events))
     rejects = sum(one.rows for one in plan.rejects)
     label = tags.Label(
         subject=plan.subject,
@@ -118,6 +118,7 @@ def _payload(plan: Plan, stack: ExitStack, spool: Path) -> tuple[list[Member], t
         archive_id=ledger.archive_id,
         head=ledger.head,
         head_at=ledger.entries[-1]["at"],
+        files=len(plan.events),
         events=events,
         snapshots=len(leaf_members),
         reflowed=reflowed.lines,
@@ -186,10 +187,3 @@ def _copied(root: Path, name: str, file: FileRef) -> Member:
 
 def _copy(name: str, path: Path) -> Member:
     return file_member(name, path, size=path.stat().st_size, sha256=file_sha256(path))
-
-
-def _sql_members() -> Iterator[Member]:
-    folder = resources.files("kubedossier").joinpath("queries")
-    for one in folder.iterdir():
-        if one.name.endswith(".sql"):
-            yield text_member(f"data/sql/{one.name}", one.read_bytes())

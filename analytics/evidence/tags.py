@@ -30,6 +30,7 @@ class Label:
         archive_id: UUID of the archive.
         head: number and SHA-256 of the newest ledger entry in it.
         head_at: when that entry was written, as in the ledger.
+        files: Parquet files in it.
         events, snapshots: of the month; retracted ones are not counted.
         reflowed: events whose line breaks stand as blanks in events.ndjson.
         rejects: rejects in the bundle.
@@ -46,6 +47,7 @@ class Label:
     archive_id: str
     head: tuple[int, str]
     head_at: str
+    files: int
     events: int
     snapshots: int
     reflowed: int
@@ -149,7 +151,7 @@ def _files(label: Label) -> str:
     events = f"data/events/{label.subject.month}/"
     rows = [
         ("data/report.pdf", "the report of the month" if label.report else "not in this bundle"),
-        (events, "the events as Parquet, byte by byte as the archive holds them" if label.events else "no files"),
+        (events, "the events as Parquet, byte by byte as the archive holds them" if label.files else "no files"),
         ("data/events.ndjson", "their exact texts as received, one a line"),
         (
             "data/events.csv",
@@ -164,7 +166,11 @@ def _files(label: Label) -> str:
         ("data/ledger.jsonl", "the archive's whole ledger, an entry a line"),
         ("data/collected.csv", "what was collected, and the known gaps"),
         ("data/schema.json", "what the columns mean"),
-        ("data/sql/", "the questions a report asks, in SQL for DuckDB"),
+        (
+            "data/sql/",
+            "the questions a report asks, in SQL for DuckDB; views.sql, run in this folder, makes the views events, "
+            "records and attack_techniques. Questions about coverage need kubedossier and the archive",
+        ),
     ]
     if label.subject.month == UNDATED:
         rows = [row for row in rows if row[0] != "data/collected.csv"]

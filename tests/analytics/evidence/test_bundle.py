@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from kubedossier.analytics.archive import Archive
 from kubedossier.analytics.errors import IntegrityError, StorageError, UsageError
 from kubedossier.analytics.evidence import cells
 from kubedossier.analytics.evidence.columns import MEANINGS
@@ -159,6 +160,30 @@ def test_negative_numbers_stay_numbers_in_csv():
     line = cells.lines(pa.RecordBatch.from_pylist([row], schema=EVENT_SCHEMA)).decode()
     found = dict(zip(cells.COLUMNS, next(csv.reader([line])), strict=True))
     assert (found["status_code"], found["user"], found["uid"]) == ("-5", "'-5", "")
+
+
+@pytest.mark.parametrize("name", ["top_users", "techniques_by_day", "privileged_actions", "cluster_ranking"])
+@pytest.mark.parametrize("retracted", [False, True])
+def test_the_sql_in_it_answers_as_the_archive_does(root, tmp_path, kit, monkeypatch, name, retracted):
+    duckdb = pytest.importorskip("duckdb")
+    if retracted:
+        (first, *_) = (one.snapshot for one in Ledger.read(root).live() if one.month == "2026-10")
+        list(compact(root, NOW))
+        retract(root, first, "a test")
+    bag = kit.unpack(kit.make_bundle(root, tmp_path), tmp_path / "u")
+    answer = Archive(root).answer(name, start="2026-10-01", end="2026-11-01")
+    monkeypatch.chdir(bag)
+    with duckdb.connect() as connection:
+        connection.execute((bag / "data/sql/views.sql").read_text())
+        found = connection.execute((bag / f"data/sql/{name}.sql").read_text(), answer.parameters).fetchall()
+    own = [column for column in answer.frame.columns if not column.startswith(("previous", "change"))]
+    places = [answer.frame.columns.index(column) for column in own]
+    rows = [
+        tuple(one.replace(tzinfo=None) if isinstance(one, datetime) else one for one in row)
+        for row in answer.frame.select(own).iter_rows()
+    ]
+    assert [tuple(row[place] for place in places) for row in found] == rows
+    assert rows
 
 
 def test_rejects_travel_with_the_snapshots_of_the_month(bag, root):
