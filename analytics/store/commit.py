@@ -37,6 +37,8 @@ from kubedossier.analytics.store.ledger import Entry, Ledger, entry_line, entry_
 from kubedossier.analytics.store.opening import lock, refuse_loss, refuse_unknown, to_be_made
 from kubedossier.analytics.store.unfinished import clean_tmp, staged_name, take_back
 
+_NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)
+
 
 def new_id(now: datetime) -> str:
     """An id for an entry: ``YYYYMMDDTHHMMSSZ-<8 hex>``."""
@@ -64,6 +66,7 @@ class Writer:
     Args:
         root: the archive; made when absent, with its genesis entry.
         wait: wait for another writer instead of failing.
+        accept_rollback: open an archive that is older than this machine has seen; for ``record_rollback`` only.
 
     Attributes:
         ledger: as of the newest entry.
@@ -74,9 +77,10 @@ class Writer:
         StorageError: the folder cannot be used, or holds something else.
     """
 
-    def __init__(self, root: Path, *, wait: bool = False) -> None:
+    def __init__(self, root: Path, *, wait: bool = False, accept_rollback: bool = False) -> None:
         self.root = root
         self.ledger: Ledger
+        self._accepts_rollback = accept_rollback
         self.unwitnessed = ""
         self._moves: list[tuple[str, str]] = []
         self._failed = False
@@ -193,16 +197,15 @@ class Writer:
     def _link_entry(self, seq: int, staged: str) -> None:
         source, target = self.root / "tmp" / staged, entry_path(self.root, seq)
         try:
-            os.link(source, target, follow_symlinks=False)
-        except FileExistsError:
-            # A network file system may have done what it then denies.
-            if not os.path.samestat(source.lstat(), target.lstat()):
-                raise BusyError(
-                    f"Another writer added ledger entry {seq} meanwhile", hint="Run the command again."
-                ) from None
-        try:
+            _create(source, target)
             fsync_folder(target.parent)
+        except FileExistsError:
+            raise BusyError(
+                f"Another writer added ledger entry {seq} meanwhile", hint="Run the command again."
+            ) from None
         except OSError as error:
+            if not os.path.lexists(target):
+                raise
             raise StorageError(
                 f"Ledger entry {seq} was written, and the disk failed to make it durable: {error.strerror}",
                 hint="Check the disk, then run it again: what the archive has by then is counted as duplicate.",
@@ -244,15 +247,38 @@ class Writer:
             self.unwitnessed = str(error)
             return
         hashes = self.ledger.hashes
+        if self._accepts_rollback:
+            return
         for seq, digest in sorted(heads.items()):
             if seq > len(hashes) or hashes[seq - 1] != digest:
                 raise IntegrityError(
                     f"The archive '{self.root}' is not the one this machine wrote: entry {seq} is another, or gone",
-                    hint="Run 'kubedossier verify'. Where a backup was restored on purpose, move the witness file "
-                    f"'{witness.path_of(self.ledger.archive_id)}' away.",
+                    hint="Run 'kubedossier verify'. If you restored a backup, 'kubedossier verify --accept-rollback' "
+                    "records that and goes on from there.",
                 )
         if len(hashes) not in heads:
             self._witness()
+
+
+def _create(source: Path, target: Path) -> None:
+    """Give a file a second name, in one step, where nothing has that name.
+
+    Raises:
+        FileExistsError: something has it.
+    """
+    try:
+        os.link(source, target, follow_symlinks=False)
+    except FileExistsError:
+        # A network file system may have done what it then denies.
+        if not os.path.samestat(source.lstat(), target.lstat()):
+            raise
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        # A file system without hard links: the lock alone keeps another writer out.
+        if os.path.lexists(target):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target)) from None
+        os.rename(source, target)  # noqa: PTH104
 
 
 def _actor() -> str:

@@ -1,8 +1,9 @@
 """The witness: the head of every archive this machine wrote, kept outside the archives.
 
 A ledger whose tail was cut off looks whole from inside; only a head kept elsewhere shows it. One line an entry,
-``SEQ HASH TIME ARCHIVE_ID``, appended and made durable before success is printed. Nothing here is ever rewritten; a
-line that a crash cut short is closed by the next one and means nothing.
+``SEQ HASH TIME ARCHIVE_ID``, appended and made durable before success is printed. Nothing here is ever rewritten: an
+accepted rollback is a line of its own (``back-to`` before it), after which later heads no longer count. A line that a
+crash cut short is closed by the next one and means nothing.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from pathlib import Path
 
 from kubedossier.analytics.store.folders import FILE_MODE, FOLDER_MODE, fsync, fsync_folder
 
-_LINE = re.compile(rb"([1-9]\d{0,8}) ([0-9a-f]{64}) \d{4}-\d\d-\d\dT[\d:.]+Z(?: ([0-9a-f-]{36}))?")
+_LINE = re.compile(rb"(back-to )?(0|[1-9]\d{0,8}) ([0-9a-f]{64}) \d{4}-\d\d-\d\dT[\d:.]+Z(?: ([0-9a-f-]{36}))?")
 
 
 def path_of(archive_id: str) -> Path:
@@ -29,8 +30,15 @@ def path_of(archive_id: str) -> Path:
     return Path(state) / "kubedossier" / "witness" / f"{archive_id}.jsonl"
 
 
-def append(archive_id: str, seq: int, digest: str, at: str) -> None:
+def append(archive_id: str, seq: int, digest: str, at: str, *, back: bool = False) -> None:
     """Write down the head of an archive, durably.
+
+    Args:
+        archive_id: its UUID.
+        seq: number of the entry.
+        digest: SHA-256 of its file, hex.
+        at: its time, as the ledger writes it.
+        back: later heads no longer count, since a rollback to this entry was accepted.
 
     Raises:
         OSError: it could not be written, or not made durable.
@@ -41,7 +49,7 @@ def append(archive_id: str, seq: int, digest: str, at: str) -> None:
     try:
         size = os.fstat(descriptor).st_size
         torn = size > 0 and os.pread(descriptor, 1, size - 1) != b"\n"
-        line = b"\n" * torn + f"{seq} {digest} {at} {archive_id}\n".encode("ascii")
+        line = b"\n" * torn + f"{'back-to ' if back else ''}{seq} {digest} {at} {archive_id}\n".encode("ascii")
         if os.write(descriptor, line) != len(line):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
         fsync(descriptor)
@@ -61,8 +69,16 @@ def heads(archive_id: str) -> dict[int, str]:
         data = path_of(archive_id).read_bytes()
     except (FileNotFoundError, NotADirectoryError, RuntimeError):
         return {}
-    lines = [match for line in data.split(b"\n") if (match := _LINE.fullmatch(line.strip(b"\0\r ")))]
-    return {int(one[1]): one[2].decode() for one in lines if one[3] in (None, archive_id.encode())}
+    known: dict[int, str] = {}
+    for line in data.split(b"\n"):
+        match = _LINE.fullmatch(line.strip(b"\0\r "))
+        if match is None or match[4] not in (None, archive_id.encode()):
+            continue
+        seq, digest = int(match[2]), match[3].decode()
+        if match[1]:
+            known = {earlier: one for earlier, one in known.items() if earlier < seq}
+        known.setdefault(seq, digest)
+    return known
 
 
 def _make_folders(path: Path) -> None:

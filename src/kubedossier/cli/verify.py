@@ -31,8 +31,9 @@ kubedossier verify kubedossier-2026-10-4b7e0c9a51d2.zip
 @click.option("--quick", "level", flag_value="quick", help="Only the chain, and that each file is there.")
 @click.option("--deep", "level", flag_value="deep", help="Also derive every event again from its raw text.")
 @click.option("--head", metavar="SEQ:HASH", help="A head you know from elsewhere, such as a printed report.")
+@click.option("--accept-rollback", is_flag=True, help="Go on with a restored backup; the ledger tells of it.")
 @click.pass_obj
-def command(settings: Settings, path: str | None, level: str | None, head: str | None) -> None:
+def command(settings: Settings, path: str | None, level: str | None, head: str | None, accept_rollback: bool) -> None:
     """Check that nothing in the archive, or in a bundle, was changed.
 
     PATH is an archive, or a bundle as a zip or unpacked. Of an archive, it checks the chain of the ledger, the head
@@ -51,6 +52,8 @@ def command(settings: Settings, path: str | None, level: str | None, head: str |
     if is_bundle(root):
         _check_bundle(root, level, head)
         return
+    if accept_rollback:
+        _accept_rollback(root)
     verdict = verify(root, level=chosen, head=_read_head(head), recheck=recheck_events)
     _tell(verdict.findings)
     if verdict.findings:
@@ -62,6 +65,23 @@ def command(settings: Settings, path: str | None, level: str | None, head: str |
     write_line(f"Head {verdict.head[0]}:{verdict.head[1]}")
     if not verdict.witnessed:
         warn("This archive was not witnessed on this machine: that its newest entries are all there rests on --head.")
+
+
+def _accept_rollback(root: Path) -> None:
+    """Record that the archive was put back to an earlier state on purpose; only where nothing else is wrong with it."""
+    from kubedossier.analytics.errors import IntegrityError
+    from kubedossier.analytics.store.commit import Writer
+    from kubedossier.analytics.store.verify import verify
+
+    others = [one for one in verify(root).findings if one.kind not in ("rolled-back", "entry-replaced")]
+    if others:
+        _tell(others)
+        raise IntegrityError(
+            f"'{root}' is not merely older: {len(others)} other findings", hint="Restore a backup that is whole."
+        )
+    with Writer(root, accept_rollback=True) as writer:
+        entry = writer.record_rollback()
+    write_line(f"Accepted: the ledger goes on at entry {entry['seq']}, which tells of the rollback.")
 
 
 def _check_bundle(path: Path, level: str | None, head: str | None) -> None:

@@ -10,11 +10,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from kubedossier.analytics.errors import StorageError
+from kubedossier.analytics.errors import IntegrityError, KubedossierError, StorageError
 from kubedossier.analytics.ingest.intake import Intake
 from kubedossier.analytics.ingest.recheck import recheck_events
 from kubedossier.analytics.ingest.row import Record
 from kubedossier.analytics.store import witness
+from kubedossier.analytics.store.commit import Writer
 from kubedossier.analytics.store.ledger import Ledger, entry_line, entry_path
 from kubedossier.analytics.store.verify import verify
 
@@ -151,6 +152,30 @@ def test_a_rolled_back_tail_is_found_by_the_witness_and_by_a_known_head(root):
     without_witness(root)
     assert "rolled-back" not in kinds(root, "quick")
     assert "rolled-back" in kinds(root, "quick", head=(seq, digest[:16]))
+
+
+def test_a_restored_backup_is_refused_until_it_is_accepted_and_the_ledger_tells_of_it(root):
+    head = Ledger.read(root).head
+    for file in Ledger.read(root).live() + Ledger.read(root).live("rejects"):
+        if file.snapshot == Ledger.read(root).entries[-1]["id"]:
+            (root / file.path).unlink()
+    entry_path(root, head[0]).unlink()
+    with pytest.raises(IntegrityError, match="not the one this machine wrote"):
+        Intake(root, kind="import")
+    with Writer(root, accept_rollback=True) as writer:
+        entry = writer.record_rollback()
+    assert entry["rollback"] == {"seen": {"seq": head[0], "sha256": head[1]}, "accepted": head[0] - 1}
+    assert kinds(root) == set()
+    with Intake(root, kind="import") as intake:
+        intake.add([Record(raw(number)) for number in range(20, 30)])
+        assert intake.commit({}).new == 10
+    assert kinds(root, "deep") == set()
+    assert "entry-replaced" in kinds(root, "quick", head=head)
+
+
+def test_a_sound_archive_has_no_rollback_to_accept(root):
+    with Writer(root, accept_rollback=True) as writer, pytest.raises(KubedossierError, match="no rollback"):
+        writer.record_rollback()
 
 
 def test_a_rewritten_chain_is_found_by_the_witness_and_by_a_known_head(root):
