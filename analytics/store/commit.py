@@ -33,7 +33,7 @@ from kubedossier.analytics.store.folders import (
     make_root,
     refuse_links,
 )
-from kubedossier.analytics.store.ledger import Entry, Ledger, entry_line, entry_path, time_text
+from kubedossier.analytics.store.ledger import NO_HASH, Entry, Ledger, entry_line, entry_path, time_text
 from kubedossier.analytics.store.opening import lock, refuse_loss, refuse_unknown, to_be_made
 from kubedossier.analytics.store.unfinished import clean_tmp, staged_name, take_back
 
@@ -210,6 +210,28 @@ class Writer:
                 f"Ledger entry {seq} was written, and the disk failed to make it durable: {error.strerror}",
                 hint="Check the disk, then run it again: what the archive has by then is counted as duplicate.",
             ) from error
+
+    def record_rollback(self) -> Entry:
+        """Accept the archive as it is, where this machine has seen a later or another head; the ledger tells of it.
+
+        Raises:
+            KubedossierError: there is nothing to accept.
+            StorageError: the witness file cannot be written.
+        """
+        hashes = self.ledger.hashes
+        heads = witness.heads(self.ledger.archive_id)
+        lost = {seq: digest for seq, digest in heads.items() if seq > len(hashes) or hashes[seq - 1] != digest}
+        if not lost:
+            raise KubedossierError("There is no rollback to accept: the archive is the one this machine has seen")
+        now, newest, sound = datetime.now(UTC), max(lost), min(lost) - 1
+        facts = {"rollback": {"seen": {"seq": newest, "sha256": lost[newest]}, "accepted": len(hashes)}}
+        entry = self.append("note", new_id(now), facts, at=now)
+        # Only then is the later head given up: a crash in between leaves the archive refused, not silently accepted.
+        with storage_errors("Writing the witness file"):
+            last = hashes[sound - 1] if sound else NO_HASH
+            witness.append(self.ledger.archive_id, sound, last, entry["at"], back=True)
+        self._witness()
+        return entry
 
     def _witness(self) -> None:
         seq, digest = self.ledger.head
