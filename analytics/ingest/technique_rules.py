@@ -19,7 +19,7 @@ class Names:
 
     __slots__ = ("_beginnings", "_whole", "written")
 
-    def __init__(self, written: Sequence[str] = ()) -> None:
+    def __init__(self, written: Sequence[str]) -> None:
         self.written = tuple(written)
         self._whole = frozenset(one for one in written if not one.endswith("*"))
         self._beginnings = tuple(one[:-1] for one in written if one.endswith("*"))
@@ -27,12 +27,6 @@ class Names:
     def match(self, text: str) -> bool:
         """Whether a text is one of the names."""
         return text in self._whole or text.startswith(self._beginnings)
-
-    def __bool__(self) -> bool:
-        return bool(self.written)
-
-
-_NO_NAMES = Names()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,9 +41,9 @@ class Rule:
     verbs: tuple[str, ...] = ()
     when: str = ""
     actors: str = "non-system"
-    not_actors: Names = _NO_NAMES
-    names: Names = _NO_NAMES
-    not_names: Names = _NO_NAMES
+    not_actors: Names | None = None
+    names: Names | None = None
+    not_names: Names | None = None
     namespaces: tuple[str, ...] = ()
     all_namespaces: bool = False
     body: str = ""
@@ -57,6 +51,12 @@ class Rule:
     paths: str = ""
     enabled: bool = True
     aggregate: bool = False
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether object, verb and not being the cluster's own user are all the rule asks."""
+        further = (self.not_actors, self.names, self.not_names, self.namespaces, self.all_namespaces, self.body)
+        return self.actors == "non-system" and not any((*further, self.command, self.paths))
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,7 @@ FLAGS = frozenset((ATTEMPT, UNKNOWN))
 
 _VERBS = ("get", "list", "watch", "create", "update", "patch", "delete", "deletecollection", "head", "options", "post",
           "put", "proxy", "connect")  # fmt: skip
+_ActKey = tuple[str | None, str | None, str | None]
 _COMMAND_CHARS = 8192
 _QUIET = re.compile(r"/proxy/(?:metrics|healthz|livez|readyz|stats/summary)(?:[/?]|$)", re.ASCII)
 # Paths that anybody may ask: health, version, and the lists of API groups and versions.
@@ -138,8 +139,8 @@ def judge(
     act = _Act(path, user, acting, acting_groups, uri, body)
     found: list[Rule] = []
     unknown = False
-    for rule in rules or ():
-        holds = _fits(rule, act) and _shows(rule, act)
+    for rule, is_plain in rules or ():
+        holds = not act.is_system if is_plain else _fits(rule, act) and _shows(rule, act)
         if holds:
             found.append(rule)
         unknown = unknown or holds is None
@@ -208,14 +209,15 @@ def _is_privileged(act: _Act) -> bool:
     return by_name or any(one in book.privileged_groups for one in act.acting_groups)
 
 
-def _by_act() -> dict[tuple[str | None, str | None, str | None], tuple[Rule, ...]]:
-    table: dict[tuple[str | None, str | None, str | None], tuple[Rule, ...]] = {}
+def _by_act() -> dict[_ActKey, tuple[tuple[Rule, bool], ...]]:
+    """The enabled rules by what they are on, each with whether nothing else is asked of an event."""
+    table: dict[_ActKey, tuple[tuple[Rule, bool], ...]] = {}
     for rule in rule_book().rules:
         for one in rule.on if rule.enabled else ():
             resource, _, subresource = one.partition("/")
             for verb in _VERBS if rule.verbs == ("*",) else rule.verbs:
                 key = (resource, subresource or None, verb)
-                table[key] = (*table.get(key, ()), rule)
+                table[key] = (*table.get(key, ()), (rule, rule.is_plain))
     return table
 
 
