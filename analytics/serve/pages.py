@@ -27,8 +27,15 @@ _COLUMNS = (
 )
 _FIRST_ROWS = 1000
 _KEPT_ORDERS = 4
+_BLOCK_ROWS = 500
+_KEPT_BLOCKS = 32
+_KEPT_BYTES = 64 * 1024 * 1024
 _DOWNLOAD_ROWS = 2000
 _EPOCH = datetime(1970, 1, 1)
+
+
+Row = dict[str, Any]
+"""One event: ``_COLUMNS`` by name."""
 
 
 class Source(Protocol):
@@ -53,7 +60,7 @@ class ServedPage:
         total: events that match, whatever the page.
     """
 
-    rows: list[dict[str, Any]]
+    rows: list[Row]
     total: int
 
 
@@ -64,6 +71,7 @@ class Pages:
         self._path = archive
         self._lock = threading.Lock()
         self._orders: OrderedDict[object, pa.Table] = OrderedDict()
+        self._blocks: OrderedDict[object, list[Row]] = OrderedDict()
         self._source, self._stamp = self._open()
 
     def page(self, asked: Asked) -> ServedPage:
@@ -73,17 +81,23 @@ class Pages:
             StorageError: the archive cannot be read.
         """
         source = self._current()
-        keys, total = self._keys(source, asked, asked.offset + asked.page_size)
-        return ServedPage(_rows(source, keys.slice(asked.offset, asked.page_size)), total)
+        end = asked.offset + asked.page_size
+        population, keys, total = self._keys(source, asked, end)
+        rows: list[Row] = []
+        for number in range(asked.offset // _BLOCK_ROWS, -(-min(end, total) // _BLOCK_ROWS)):
+            start = number * _BLOCK_ROWS
+            block = self._block(source, population, keys, number)
+            rows += block[max(0, asked.offset - start) : end - start]
+        return ServedPage(rows, total)
 
-    def all(self, asked: Asked) -> Iterator[dict[str, Any]]:
+    def all(self, asked: Asked) -> Iterator[Row]:
         """Every event a request asks for; its limit counts as it stands, without the pages' cap.
 
         Raises:
             StorageError: the archive cannot be read; at once, before the first event is taken.
         """
         source = self._current()
-        keys, total = self._keys(source, asked, None)
+        _, keys, total = self._keys(source, asked, None)
         end = total if not asked.limit else min(total, asked.offset + asked.limit)
         return (
             row
@@ -91,32 +105,53 @@ class Pages:
             for row in _rows(source, keys.slice(offset, min(_DOWNLOAD_ROWS, end - offset)))
         )
 
-    def _keys(self, source: Source, asked: Asked, reach: int | None) -> tuple[pa.Table, int]:
-        """Time and id of the matching events in order, at least the first ``reach``; and how many match."""
+    def _keys(self, source: Source, asked: Asked, reach: int | None) -> tuple[object, pa.Table, int]:
+        """A name for the population, time and id of its events in order, and how many they are.
+
+        The order may hold the first ``_FIRST_ROWS`` only, where ``reach`` lies within them.
+        """
         where, values = _where(asked)
         identity = (source.head, where, str(values), asked.sort, asked.reverse)
         with self._lock:
             if (kept := self._orders.get(identity)) is not None:
                 self._orders.move_to_end(identity)
-                return kept, kept.num_rows
+                return identity, kept, kept.num_rows
         order = _order(asked)
         if reach is not None and reach <= _FIRST_ROWS:
             total = source.select(f"select count(*) as n from events {where}", values).column("n")[0].as_py()
             if total > _FIRST_ROWS:
                 sql = f"select time, event_id from events {where} {order} limit {_FIRST_ROWS}"
-                return source.select(sql, values), total
+                return identity, source.select(sql, values), total
         keys = source.select(f"select time, event_id from events {where} {order}", values)
         with self._lock:
             self._orders[identity] = keys
             while len(self._orders) > _KEPT_ORDERS:
                 self._orders.popitem(last=False)
-        return keys, keys.num_rows
+        return identity, keys, keys.num_rows
+
+    def _block(self, source: Source, population: object, keys: pa.Table, number: int) -> list[Row]:
+        """The rows of one stretch of an order; clients walk on, so the next page mostly lies in it, too."""
+        name = (population, number)
+        with self._lock:
+            if (kept := self._blocks.get(name)) is not None:
+                self._blocks.move_to_end(name)
+                return kept
+        rows = _rows(source, keys.slice(number * _BLOCK_ROWS, _BLOCK_ROWS))
+        with self._lock:
+            self._blocks[name] = rows
+            while len(self._blocks) > _KEPT_BLOCKS or (
+                len(self._blocks) > 1 and sum(map(_size, self._blocks.values())) > _KEPT_BYTES
+            ):
+                self._blocks.popitem(last=False)
+        return rows
 
     def _current(self) -> Source:
         """The archive as of now: opened again when its ledger has changed."""
         with self._lock:
             if self._ledger_stamp() != self._stamp:
                 self._source, self._stamp = self._open()
+                self._orders.clear()
+                self._blocks.clear()
             return self._source
 
     def _open(self) -> tuple[Source, int]:
@@ -159,7 +194,7 @@ def _order(asked: Asked) -> str:
     return f"order by {key} {direction} nulls last, time nulls last, event_id"
 
 
-def _rows(source: Source, keys: pa.Table) -> list[dict[str, Any]]:
+def _rows(source: Source, keys: pa.Table) -> list[Row]:
     """The whole rows of some keys, in the keys' order."""
     if not keys.num_rows:
         return []
@@ -175,6 +210,10 @@ def _rows(source: Source, keys: pa.Table) -> list[dict[str, Any]]:
     sql = f"select {_COLUMNS} from records where ({' or '.join(parts)}) and event_id in (select unnest($ids))"
     found = {row["event_id"]: row for row in source.select(sql, values).to_pylist()}
     return [found[one] for one in ids if one in found]
+
+
+def _size(rows: list[Row]) -> int:
+    return sum(len(row["raw"]) for row in rows)
 
 
 def _moment(milliseconds: int) -> datetime:
