@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
+import os
 import shutil
 import stat
 
@@ -11,7 +13,7 @@ import pytest
 from faultkit import straced
 from faultkit.workload import state_home, write_input
 
-from kubedossier.analytics.errors import IntegrityError, StorageError
+from kubedossier.analytics.errors import BusyError, IntegrityError, StorageError
 from kubedossier.analytics.store.commit import Writer
 from kubedossier.analytics.store.ledger import Ledger
 from kubedossier.analytics.store.verify import verify
@@ -169,3 +171,33 @@ def test_an_import_that_cannot_tell_what_is_new_adds_nothing(case, nursery, dama
     assert (run.code, run.out) == (5, "")
     assert "gone or damaged" in run.err
     assert Ledger.read(archive).head[0] == 2
+
+
+def test_a_file_system_without_hard_links_will_do_and_still_overwrites_nothing(tmp_path, monkeypatch):
+    def link(source, target, **_):
+        raise OSError(errno.EPERM, os.strerror(errno.EPERM), source)
+
+    monkeypatch.setattr(os, "link", link)
+    with Writer(tmp_path / "A") as writer:
+        assert writer.append("note", "one", {})["seq"] == 2
+        (tmp_path / "A" / "ledger" / "00000003.json").write_text("taken")
+        with pytest.raises(BusyError):
+            writer.append("note", "two", {})
+    assert (tmp_path / "A" / "ledger" / "00000003.json").read_text() == "taken"
+
+
+def test_a_link_whose_result_was_lost_is_told_as_it_is(tmp_path, monkeypatch):
+    """On a network file system an entry may be in place though the call failed: then nothing says it is not."""
+    below = os.link
+
+    def link(source, target, **more):
+        below(source, target, **more)
+        raise OSError(errno.EIO, os.strerror(errno.EIO), source)
+
+    with Writer(tmp_path / "A") as writer:
+        monkeypatch.setattr(os, "link", link)
+        with pytest.raises(StorageError, match="was written, and the disk failed to make it durable"):
+            writer.append("note", "one", {})
+        with pytest.raises(StorageError, match="failed before"):
+            writer.append("note", "two", {})
+    assert not verify(tmp_path / "A").findings
