@@ -15,17 +15,23 @@ endif
 RUN := $(NATIVE) $(BIN)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format types imports check wheel lock clean
+.PHONY: help demo test test-faults bench lint format types imports check wheel lock clean
 
 help: ## Show this list
 	@echo "make ..."
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 demo: .venv/.ready-run ## Show the whole way on this machine: events in, answers and a PDF out (into ./dossier)
 	@$(RUN)/kubedossier demo "$(DEMO)"
 
 test: .venv/.ready-dev ## Run the tests
 	@$(RUN)/python -m pytest $(PYTEST_ARGS)
+
+test-faults: .venv/.ready-dev ## Let every single call to the disk fail, not only a sample of them (long)
+	@KUBEDOSSIER_FAULTS=all $(RUN)/python -m pytest $(PYTEST_ARGS) tests/faults
+
+bench: .venv/.ready-dev ## Measure beside tools that everybody knows (BENCH="--events 200000 import" for a part of it)
+	@$(RUN)/python tests/benchmarks/bench.py $(BENCH)
 
 lint: .venv/.ready-dev ## Look for mistakes and for unformatted code
 	@$(BIN)/ruff check . && wrong=0 || wrong=1; $(BIN)/ruff format --check . && exit $$wrong

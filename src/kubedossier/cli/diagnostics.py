@@ -98,8 +98,9 @@ def run(command: click.Command) -> int:
         _write("error", "Interrupted; everything that was acknowledged is kept.", {})
         return INTERRUPTED_EXIT_CODE
     except click.UsageError as error:
-        usage = error.ctx.get_usage() + "\n\n" if error.ctx else ""
-        _error(usage * (_state["format"] == "text") + error.format_message(), _help_hint(error), error.exit_code)
+        if error.ctx and _state["format"] == "text":
+            click.echo(error.ctx.get_usage() + "\n", err=True)
+        _error(error.format_message(), _help_hint(error), error.exit_code)
         return error.exit_code
     except click.ClickException as error:
         _error(error.format_message(), "", error.exit_code)
