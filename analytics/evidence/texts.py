@@ -22,7 +22,8 @@ from kubedossier.analytics.evidence.leaves import LeafRuns
 from kubedossier.analytics.schema import EVENT_SCHEMA
 from kubedossier.analytics.store.digests import leaf
 
-_BATCH_ROWS = 4096
+_BATCH_ROWS = 2048
+_READ_BYTES = 64 * 1024  # a column's pages are then read one by one, not a whole row group of them
 _BREAK = re.compile(rb"[\r\n]")
 _MARKS = {b"\n": "n", b"\r": "r"}
 _AS_BLANKS = bytes.maketrans(b"\r\n", b"  ")
@@ -78,10 +79,13 @@ def write_texts(
 
 def _batches(name: str, source: AbstractContextManager[IO[bytes]]) -> Iterator[pa.RecordBatch]:
     try:
-        with source as file, pq.ParquetFile(file, page_checksum_verification=True) as parquet:
+        with (
+            source as file,
+            pq.ParquetFile(file, page_checksum_verification=True, buffer_size=_READ_BYTES) as parquet,
+        ):
             if not parquet.schema_arrow.equals(EVENT_SCHEMA):
                 raise IntegrityError(f"'{name}' has not the columns of format 1")
-            yield from parquet.iter_batches(batch_size=_BATCH_ROWS)
+            yield from parquet.iter_batches(batch_size=_BATCH_ROWS, use_threads=False)
     except (pa.ArrowException, OSError, BadZipFile) as error:
         raise IntegrityError(f"'{name}' cannot be read: {str(error).splitlines()[0]}") from error
 
