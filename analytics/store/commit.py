@@ -27,6 +27,7 @@ from kubedossier.analytics.schema import FORMAT_VERSION
 from kubedossier.analytics.store import witness
 from kubedossier.analytics.store.folders import (
     FILE_MODE,
+    add_name,
     fsync,
     fsync_folder,
     make_folder,
@@ -36,8 +37,6 @@ from kubedossier.analytics.store.folders import (
 from kubedossier.analytics.store.ledger import NO_HASH, Entry, Ledger, entry_line, entry_path, time_text
 from kubedossier.analytics.store.opening import lock, refuse_loss, refuse_unknown, to_be_made
 from kubedossier.analytics.store.unfinished import clean_tmp, staged_name, take_back
-
-_NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)
 
 
 def new_id(now: datetime) -> str:
@@ -197,7 +196,7 @@ class Writer:
     def _link_entry(self, seq: int, staged: str) -> None:
         source, target = self.root / "tmp" / staged, entry_path(self.root, seq)
         try:
-            _create(source, target)
+            add_name(source, target)
             fsync_folder(target.parent)
         except FileExistsError:
             raise BusyError(
@@ -280,27 +279,6 @@ class Writer:
                 )
         if len(hashes) not in heads:
             self._witness()
-
-
-def _create(source: Path, target: Path) -> None:
-    """Give a file a second name, in one step, where nothing has that name.
-
-    Raises:
-        FileExistsError: something has it.
-    """
-    try:
-        os.link(source, target, follow_symlinks=False)
-    except FileExistsError:
-        # A network file system may have done what it then denies.
-        if not os.path.samestat(source.lstat(), target.lstat()):
-            raise
-    except OSError as error:
-        if error.errno not in _NO_LINKS:
-            raise
-        # A file system without hard links: the lock alone keeps another writer out.
-        if os.path.lexists(target):
-            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target)) from None
-        os.rename(source, target)  # noqa: PTH104
 
 
 def _actor() -> str:

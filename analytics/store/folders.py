@@ -20,6 +20,7 @@ from kubedossier.analytics.errors import IntegrityError
 FOLDER_MODE, FILE_MODE = 0o700, 0o600
 NOT_EVIDENCE = frozenset(("reports", "lost+found"))
 _NO_SYNC = (errno.EINVAL, errno.ENOTSUP)
+_NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)
 
 
 def fsync(descriptor: int) -> None:
@@ -67,6 +68,27 @@ def make_root(path: Path) -> None:
             return
         with suppress(PermissionError):
             fsync_folder(parent)
+
+
+def add_name(source: Path, target: Path) -> None:
+    """Give a file a second name, in one step, where nothing has that name.
+
+    Raises:
+        FileExistsError: something has it.
+    """
+    try:
+        os.link(source, target, follow_symlinks=False)
+    except FileExistsError:
+        # A network file system may have done what it then denies.
+        if not os.path.samestat(source.lstat(), target.lstat()):
+            raise
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        # A file system without hard links: the lock alone keeps another writer out.
+        if os.path.lexists(target):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target)) from None
+        os.rename(source, target)  # noqa: PTH104
 
 
 def no_place(path: Path) -> IntegrityError:

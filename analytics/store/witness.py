@@ -77,7 +77,8 @@ def heads(archive_id: str) -> dict[int, str]:
         seq, digest = int(match[2]), match[3].decode()
         if match[1]:
             known = {earlier: one for earlier, one in known.items() if earlier < seq}
-        known.setdefault(seq, digest)
+        if seq:
+            known.setdefault(seq, digest)
     return known
 
 
