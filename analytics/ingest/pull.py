@@ -117,6 +117,7 @@ class Pull:
         """Do it; yields what happens.
 
         Close the iterator when leaving early (``contextlib.closing``): then what arrived is committed, too.
+        The Console's client is stopped afterwards, so that no thread waits for it any longer.
 
         Raises:
             SourceError: the Console failed; what arrived before is committed and the rest recorded as a gap.

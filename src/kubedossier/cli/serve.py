@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -98,5 +99,5 @@ def _tls(cert: Path | None, key: Path | None, host: str) -> ServerTls:
         raise UsageError("--tls-cert and --tls-key belong together")
     if cert is not None and key is not None:
         return ServerTls(cert, key)
-    names = LOCAL_NAMES if host in (*LOCAL_NAMES, "0.0.0.0", "::") else (*LOCAL_NAMES, host)  # noqa: S104
-    return own_certificate(state_folder(), names=names)
+    reached_as = socket.gethostname() if host in ("0.0.0.0", "::") else host  # noqa: S104
+    return own_certificate(state_folder(), names=tuple(dict.fromkeys((*LOCAL_NAMES, reached_as))))

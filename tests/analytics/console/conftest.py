@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import json
 import socket
 import ssl
@@ -271,6 +272,15 @@ class _Handler(BaseHTTPRequestHandler):
 
     def fault_empty(self, body, headers):
         self.answer(200, b"", headers)
+
+    def fault_gzip(self, body, headers):
+        self.answer(200, gzip.compress(body), headers | {"Content-Encoding": "gzip"})
+
+    def fault_broken_gzip(self, body, headers):
+        self.answer(200, gzip.compress(body)[:-20] + b"x" * 20, headers | {"Content-Encoding": "gzip"})
+
+    def fault_bomb(self, body, headers):
+        self.answer(200, gzip.compress(b"[" + b" " * 50_000_000 + b"]"), headers | {"Content-Encoding": "gzip"})
 
     def fault_wrong_count(self, body, headers):
         self.answer(200, body, {"Total-Count": str(len(self.server.console.requests) + 1000)})

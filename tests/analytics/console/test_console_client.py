@@ -27,6 +27,7 @@ FAULTS = [
     "short",
     "object",
     "empty",
+    "broken_gzip",
 ]
 
 
@@ -359,6 +360,20 @@ def test_a_bundle_that_is_none_is_named(console, tmp_path):
 def test_a_body_beyond_the_limit_is_an_error_not_a_flood(console, event):
     console.events = [event(1, message="x" * 100_000)]
     with console.client(body_limit_bytes=50_000) as client, pytest.raises(SourceError, match="body of more than"):
+        client.page(Query())
+
+
+def test_a_compressed_page_is_the_page(console, event):
+    console.events = [event(1), event(2)]
+    console.faults.append("gzip")
+    with console.client() as client:
+        assert client.page(Query()).rows == tuple(console.events)
+    assert console.headers[0]["Accept-Encoding"] == "gzip"
+
+
+def test_a_body_that_swells_beyond_the_limit_is_an_error(console):
+    console.faults.append("bomb")
+    with console.client(body_limit_bytes=1_000_000) as client, pytest.raises(SourceError, match="body of more than"):
         client.page(Query())
 
 
