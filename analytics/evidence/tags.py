@@ -131,18 +131,18 @@ def _contents(label: Label) -> list[str]:
         )
     if label.undated and label.subject.month != UNDATED:
         notes.append(
-            f"{label.undated:,} records of the archive have no usable time and belong to no month. "
-            "'kubedossier bundle undated' bundles them."
+            "Records of the archive without a usable time, which belong to no month: "
+            f"{label.undated:,}. 'kubedossier bundle undated' bundles them."
         )
     if label.retracted:
         notes.append(
-            f"{label.retracted:,} snapshots of the archive were retracted, with the reason in the ledger; "
-            "their events are not counted and not in the texts."
+            f"Snapshots of the archive that were retracted, with the reason in the ledger: {label.retracted:,}. "
+            "Their events are not counted and not in the texts."
         )
     if label.other_rejects:
         notes.append(
-            f"{label.other_rejects:,} records that could not be read came with snapshots that saw nothing of this "
-            "month, and are not here."
+            "Records that could not be read and came with snapshots that saw nothing of this month, and so are not "
+            f"here: {label.other_rejects:,}."
         )
     return ["\n".join(lines) + "\n", *(textwrap.fill(one, 78) + "\n" for one in notes), _files(label)]
 
@@ -178,12 +178,12 @@ def _files(label: Label) -> str:
         rows.append(
             (
                 "data/leaves/reflowed.txt",
-                f"{label.reflowed:,} events have line breaks, which stand as blanks in events.ndjson: number of the "
-                "line, leaf, and where the breaks were (n is LF, r is CR, counted from 1)",
+                f"the events with line breaks ({label.reflowed:,}), which stand as blanks in events.ndjson: number "
+                "of the line, leaf, and where the breaks were (n is LF, r is CR, counted in bytes from 1)",
             )
         )
     if label.rejects:
-        rows.append(("data/rejects/", f"{label.rejects:,} records that could not be read, of the same snapshots"))
+        rows.append(("data/rejects/", f"what could not be read, of the same snapshots ({label.rejects:,})"))
     return "WHAT IS IN IT\n\n" + "".join(
         textwrap.fill(text, 78, initial_indent=f"{name:<26}", subsequent_indent=" " * 26) + "\n" for name, text in rows
     )

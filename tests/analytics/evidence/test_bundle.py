@@ -189,9 +189,9 @@ def test_the_sql_in_it_answers_as_the_archive_does(root, tmp_path, kit, monkeypa
 def test_rejects_travel_with_the_snapshots_of_the_month(bag, root):
     concerned = {entry["id"] for entry in Ledger.read(root).entries if "2026-10" in entry.get("observed", {})}
     assert {path.name.split(".")[0] for path in (bag / "data/rejects").iterdir()} == concerned
-    readme = (bag / "README.txt").read_text()
-    assert "3 records that could not be read" in readme
-    assert "2 records that could not be read came with snapshots" in " ".join(readme.split())
+    readme = " ".join((bag / "README.txt").read_text().split())
+    assert "what could not be read, of the same snapshots (3)" in readme
+    assert "saw nothing of this month, and so are not here: 2." in readme
 
 
 def test_what_was_collected_and_what_was_not_is_told(bag):
@@ -214,7 +214,8 @@ def test_a_month_without_events_is_bundled_and_says_so(root, tmp_path, kit):
 
 
 def test_undated_records_are_named_and_have_a_bundle_of_their_own(bag, root, tmp_path, kit):
-    assert "2 records of the archive have no usable time" in (bag / "README.txt").read_text()
+    readme = " ".join((bag / "README.txt").read_text().split())
+    assert "Records of the archive without a usable time, which belong to no month: 2." in readme
     undated = kit.unpack(kit.make_bundle(root, tmp_path, "undated"), tmp_path / "u")
     assert info_of(undated)["Kubedossier-Events"] == "2"
     assert not (undated / "data/collected.csv").exists()
@@ -238,7 +239,9 @@ def test_the_events_of_a_retracted_snapshot_are_not_in_the_texts(root, tmp_path,
     bag = kit.unpack(kit.make_bundle(root, tmp_path), tmp_path / "u")
     assert info_of(bag)["Kubedossier-Events"] == "47"
     assert not [path for path in bag.rglob("*") if first in path.name]
-    assert "1 snapshots of the archive were retracted" in " ".join((bag / "README.txt").read_text().split())
+    assert "with the reason in the ledger: 1. Their events are not counted" in " ".join(
+        (bag / "README.txt").read_text().split()
+    )
     rows = list(csv.DictReader(io.StringIO((bag / "data/events.csv").read_bytes().decode(), newline="")))
     assert len(rows) == 47
     assert first not in {row["snapshot"] for row in rows}
