@@ -48,12 +48,12 @@ def reaches_host(body: dict[str, Any], capabilities: frozenset[str]) -> bool:
 def writes_host(body: dict[str, Any]) -> bool:
     """Whether a container mounts a ``hostPath`` volume and not for reading only."""
     for spec in _pod_specs(body):
-        on_host = {one.get("name") for one in _objects(spec, "volumes") if isinstance(one.get("hostPath"), dict)} - {
-            None
-        }
-        for container in _containers(spec) if on_host else ():
+        on_host = [one.get("name") for one in _objects(spec, "volumes") if isinstance(one.get("hostPath"), dict)]
+        named = {name for name in on_host if isinstance(name, str)}
+        for container in _containers(spec) if named else ():
             for mount in _objects(container, "volumeMounts"):
-                if mount.get("name") in on_host and mount.get("readOnly") is not True:
+                name = mount.get("name")
+                if isinstance(name, str) and name in named and mount.get("readOnly") is not True:
                     return True
     return False
 

@@ -78,7 +78,7 @@ def read_object(raw: bytes, value: dict[str, Any], context: str) -> Row:
     properties = value.get("properties")
     log = properties.get("log") if isinstance(properties, dict) else None
     if category is not None and category not in _AUDIT:
-        raise SkippedRecord(f"AKS log {category}" if category in _OTHERS else "other Azure log")
+        raise SkippedRecord(f"AKS log {category}" if str(category) in _OTHERS else "other Azure log")
     if isinstance(log, dict):
         if not is_event(log):
             raise SkippedRecord(look_alike(log) or "AKS log that is no event")

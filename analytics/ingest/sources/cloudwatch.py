@@ -10,7 +10,6 @@ Source: CloudWatch Logs: subscription filters, GetLogEvents, GetQueryResults, ex
 from __future__ import annotations
 
 import base64
-import binascii
 import gzip
 import io
 import re
@@ -193,7 +192,7 @@ def _unpacked(packed: list[str], context: str) -> list[Message] | None:
         try:
             with gzip.GzipFile(fileobj=io.BytesIO(base64.b64decode(one, validate=True))) as file:
                 raw = file.read(MAX_VALUE_BYTES + 1)
-        except (binascii.Error, OSError, EOFError, zlib.error):
+        except (ValueError, OSError, EOFError, zlib.error):
             return None
         inner = messages(raw, context) if len(raw) <= MAX_VALUE_BYTES else None
         # A control message stays what it is, to be counted.
