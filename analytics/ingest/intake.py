@@ -40,6 +40,7 @@ class Receipt:
         months: new events by month.
         reasons: how often each reason to reject came up.
         look_alikes: how often each kind of look-alike came up.
+        unwitnessed: why the head could not be witnessed; empty where it was.
     """
 
     id: str
@@ -53,6 +54,7 @@ class Receipt:
     months: dict[str, int]
     reasons: dict[str, int]
     look_alikes: dict[str, int]
+    unwitnessed: str = ""
 
 
 @dataclass
@@ -164,7 +166,7 @@ class Intake:
         self._staged = None
         # What was added can be read back from its files: the memory of a run stays that of one commit.
         self._seen = SeenEvents(self._writer.root, self._writer.ledger.live(), self._writer.ledger.retracted)
-        return _receipt(staged, entry["seq"], own["counts"])
+        return _receipt(staged, entry["seq"], own["counts"], self.unwitnessed)
 
     def _current(self) -> _Commit:
         if self._staged is None:
@@ -286,7 +288,7 @@ def _facts(staged: _Commit) -> dict[str, Any]:
     }
 
 
-def _receipt(staged: _Commit, seq: int, counts: Mapping[str, int]) -> Receipt:
+def _receipt(staged: _Commit, seq: int, counts: Mapping[str, int], unwitnessed: str) -> Receipt:
     return Receipt(
         id=staged.id,
         seq=seq,
@@ -294,6 +296,7 @@ def _receipt(staged: _Commit, seq: int, counts: Mapping[str, int]) -> Receipt:
         months=staged.added.counts(),
         reasons=_sorted(staged.reasons),
         look_alikes=_sorted(staged.look_alikes),
+        unwitnessed=unwitnessed,
         **counts,
     )
 

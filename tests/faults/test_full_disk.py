@@ -6,6 +6,7 @@ import itertools
 import os
 import shutil
 import subprocess
+from pathlib import Path
 
 import pytest
 from faultkit import straced
@@ -103,3 +104,21 @@ def test_a_folder_without_permission_is_a_plain_error(imports):
     for path in (case / "disk", *(case / "disk").glob("A")):
         path.chmod(0o755)
     assert (run.code, "Permission denied" in run.err) == (7, True)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
+def test_an_import_whose_output_cannot_be_written_says_so_and_keeps_what_it_archived(imports):
+    case = imports.case()
+    run = straced.cli(case, "import", "more.ndjson", before=("sh", "-c", 'exec "$@" > /dev/full', "sh"))
+    assert run.code == 7
+    assert run.err.startswith("error: Standard output cannot be written: No space left on device\n")
+    assert not imports.wrong(case, imports.wanted_acknowledged)
+
+
+def test_an_import_that_could_not_be_witnessed_says_so(imports):
+    case = imports.case()
+    shutil.rmtree(case / "disk" / "state")
+    (case / "disk" / "state").write_text("no folder")
+    run = straced.cli(case, "import", "more.ndjson")
+    assert run.code == 4
+    assert "warning: The archive's head could not be witnessed" in run.err

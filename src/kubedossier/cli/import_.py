@@ -97,6 +97,8 @@ def tell(receipts: Sequence[Receipt]) -> None:
         write_line(f"  {month}  {count:>12,}")
     for what, count in sorted(skipped.items()):
         warn(f"Skipped {count:,} x {what}: no audit event")
+    for why in sorted({one.unwitnessed for one in receipts} - {""}):
+        warn(f"The archive's head could not be witnessed: {why}")
     if reasons:
         listed = ", ".join(f"{count:,} {reason}" for reason, count in sorted(reasons.items()))
         raise IncompleteError(

@@ -29,14 +29,29 @@ def visible(text: str) -> str:
     )
 
 
+@contextmanager
+def _stdout_errors() -> Iterator[None]:
+    try:
+        yield
+    except BrokenPipeError:
+        raise  # whoever read stdout has seen enough: no error
+    except OSError as error:
+        raise StorageError(
+            f"Standard output cannot be written: {error.strerror}",
+            hint="What was archived is kept; 'kubedossier status' shows it.",
+        ) from error
+
+
 def write_text(text: str) -> None:
     """Write data to stdout as it is, without adding a line end."""
-    click.echo(text, nl=False)
+    with _stdout_errors():
+        click.echo(text, nl=False)
 
 
 def write_line(text: str = "") -> None:
     """Write one line to stdout."""
-    click.echo(text)
+    with _stdout_errors():
+        click.echo(text)
 
 
 def write_bytes(data: bytes) -> None:
@@ -47,8 +62,9 @@ def write_bytes(data: bytes) -> None:
     """
     if sys.stdout.isatty():
         raise UsageError("Binary output would garble the terminal", hint="Add -o FILE, or pipe it somewhere.")
-    sys.stdout.buffer.write(data)
-    sys.stdout.buffer.flush()
+    with _stdout_errors():
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
 
 
 @contextmanager
