@@ -19,6 +19,10 @@ for tool in awk cat cut diff find grep head mkdir paste rm sed sort tail uniq; d
     command -v "$tool" >/dev/null 2>&1 || { echo "It needs $tool." >&2; exit 2; }
 done
 
+if [ $# -gt 0 ] && ! echo "$1" | grep -q '^[1-9][0-9]\{0,7\}:[0-9a-f]\{8,64\}$'; then
+    echo "A head is written as SEQ:HASH, the hash in lower case and at least eight digits of it." >&2; exit 2
+fi
+
 work=${TMPDIR:-/tmp}/kubedossier-verify.$$
 (umask 077 && mkdir "$work") || exit 2
 trap 'rm -rf "$work"' EXIT
@@ -113,10 +117,10 @@ judge "4  its last entry is the head $head, and the bundle's id follows from it"
 
 # 5. The head you know from elsewhere.
 if [ $# -gt 0 ]; then
-    known=$(sed -n "${1%%:*}p" "$work/sums")
-    case "${1%%:*}:$known" in
-        "$1"*) [ ${#1} -ge 10 ] && ok "5  entry ${1%%:*} is the one you know" || bad "5  that hash is too short to tell" ;;
-        *) bad "5  entry ${1%%:*} is not the one you know" "expected $1, found ${known:-no such entry}" ;;
+    known=${1%%:*}:$(sed -n "${1%%:*}p" "$work/sums")
+    case $known in
+        "$1"*) ok "5  entry ${1%%:*} is the one you know" ;;
+        *) bad "5  entry ${1%%:*} is not the one you know" "expected $1, found $known" ;;
     esac
 else
     echo "not done 5  no head from elsewhere was given: sh verify.sh SEQ:HASH, as printed in a report"

@@ -83,9 +83,10 @@ def test_an_altered_bundle_is_told_with_exit_code_5(dossier, tmp_path):
     assert "file-changed  data/events.ndjson" in done.stdout
 
 
-def test_a_level_makes_no_sense_for_a_bundle(dossier):
+def test_options_for_archives_are_refused_for_a_bundle(dossier):
     run("bundle", "2026-10", "-o", "one.zip")
-    assert run("verify", "--quick", "one.zip").returncode == 2
+    for option in ("--quick", "--deep", "--accept-rollback"):
+        assert run("verify", option, "one.zip").returncode == 2
 
 
 def test_a_month_without_events_is_told(dossier):

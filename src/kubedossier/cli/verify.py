@@ -42,7 +42,7 @@ def command(settings: Settings, path: str | None, level: str | None, head: str |
     """
     from typing import cast
 
-    from kubedossier.analytics.errors import IntegrityError
+    from kubedossier.analytics.errors import IntegrityError, UsageError
     from kubedossier.analytics.evidence.check import is_bundle
     from kubedossier.analytics.ingest.recheck import recheck_events
     from kubedossier.analytics.store.verify import Level, verify
@@ -50,6 +50,8 @@ def command(settings: Settings, path: str | None, level: str | None, head: str |
     chosen = cast(Level, level or "default")
     root = Path(path) if path else settings.archive_path()
     if is_bundle(root):
+        if accept_rollback:
+            raise UsageError("A bundle is never put back", hint="Leave --accept-rollback out.")
         _check_bundle(root, level, head)
         return
     if accept_rollback:

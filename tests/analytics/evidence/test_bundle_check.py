@@ -184,8 +184,10 @@ def test_the_head_one_knows_is_compared(bag, october, stored):
     for known in (f"{seq}:{digest}", f"{seq}:{digest[:16]}", f"2:{ledger.hashes[1]}"):
         assert script(bag, known).returncode == 0
         assert kinds(october, head=(int(known.split(":")[0]), known.split(":")[1])) == set()
-    for wrong in (f"{seq}:{'0' * 64}", f"{seq + 1}:{digest}", f"2:{digest}", f"{seq}:", "nonsense"):
+    for wrong in (f"{seq}:{'0' * 64}", f"{seq + 1}:{digest}", f"2:{digest}"):
         assert script(bag, wrong).returncode == 1, wrong
+    for odd in ("nonsense-of-some-length", f"{seq}:", f"{seq}:{digest[:7]}", f"$(id):{digest}", f"1,9:{digest}", ""):
+        assert script(bag, odd).returncode == 2, odd
     assert kinds(october, head=(seq, "0" * 64)) == {"entry-replaced"}
     assert kinds(october, head=(seq + 1, digest)) == {"rolled-back"}
 
