@@ -89,6 +89,24 @@ def test_it_says_what_it_is_about(bag, root):
     assert "Source-Organization" not in info
 
 
+def test_it_is_a_bag_as_rfc_8493_wants_it(bag):
+    assert (bag / "bagit.txt").read_bytes() == b"BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n"
+    files = {path.relative_to(bag).as_posix() for path in bag.rglob("*") if path.is_file()}
+    listed = {}
+    for name in ("manifest-sha256.txt", "tagmanifest-sha256.txt"):
+        lines = (bag / name).read_bytes().decode("ascii").split("\n")
+        assert lines.pop() == ""
+        assert lines == sorted(lines, key=lambda line: line[66:])
+        assert all(re.fullmatch(r"[0-9a-f]{64}  \S+", line) for line in lines)
+        listed[name] = {line[66:]: line[:64] for line in lines}
+    assert listed["manifest-sha256.txt"].keys() == {name for name in files if name.startswith("data/")}
+    tags = {name for name in files if not name.startswith("data/")} - {"tagmanifest-sha256.txt"}
+    assert listed["tagmanifest-sha256.txt"].keys() == tags
+    for name, expected in (listed["manifest-sha256.txt"] | listed["tagmanifest-sha256.txt"]).items():
+        assert hashlib.sha256((bag / name).read_bytes()).hexdigest() == expected
+    assert all(re.fullmatch(r"[A-Za-z-]+: \S.*", line) for line in (bag / "bag-info.txt").read_text().splitlines())
+
+
 def test_an_organisation_cannot_write_lines_of_its_own(root, tmp_path, kit):
     bag = kit.unpack(kit.make_bundle(root, tmp_path, organisation="ACME\nKubedossier-Head: 1:0"), tmp_path / "u")
     assert info_of(bag)["Source-Organization"] == "ACME[U+000A]Kubedossier-Head: 1:0"

@@ -132,6 +132,15 @@ def test_the_script_runs_under_every_shell_of_this_machine(bag):
         assert run(bag, *command).returncode == 0, shell
 
 
+def test_the_script_does_with_shasum_where_there_is_no_sha256sum(bag, tmp_path, without_perl):
+    (tmp_path / "bin/sha256sum").unlink()
+    (tmp_path / "bin/shasum").symlink_to(shutil.which("shasum"))
+    assert script(bag, env=without_perl).returncode == 0
+    swap_leaves(bag)
+    hash_again(bag)
+    assert script(bag, env=without_perl).returncode == 1
+
+
 @pytest.mark.parametrize("tool", TOOLS.split())
 def test_without_a_tool_that_it_needs_the_script_never_passes(bag, tmp_path, without_perl, tool):
     (tmp_path / "bin" / tool).unlink()
