@@ -30,11 +30,13 @@ trap 'exit 130' HUP INT TERM
 mkdir "$work/lines"
 
 failed=0
+# what a terminal could take for a command becomes a question mark
+shown() { sed 's/[^ -~]/?/g'; }
 ok() { printf 'ok     %s\n' "$1"; }
-bad() { printf 'FAILED %s\n' "$1"; [ $# -lt 2 ] || printf '%s\n' "$2" | head -n 20 | sed 's/^/         /'; failed=$((failed + 1)); }
+bad() { printf 'FAILED %s\n' "$1"; [ $# -lt 2 ] || printf '%s\n' "$2" | head -n 20 | shown | sed 's/^/         /'; failed=$((failed + 1)); }
 # passes when the second argument, which tells what is wrong, is empty
 judge() { if [ -z "$2" ]; then ok "$1"; else bad "$1" "$2"; fi; }
-info() { sed -n "s/^$1: //p" bag-info.txt | head -n 1; }
+info() { sed -n "s/^$1: //p" bag-info.txt | head -n 1 | shown; }
 
 # line_sums FILE END [REFLOWED]: the SHA-256 of each line, in order; END is what is hashed after each line ("" or LF).
 # REFLOWED tells where line breaks stood that are blanks in FILE; they are put back first. Perl is for speed alone.

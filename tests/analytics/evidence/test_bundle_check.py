@@ -158,6 +158,14 @@ def test_a_tool_that_fails_never_makes_the_script_pass(bag, tmp_path, without_pe
     assert script(bag, env=without_perl).returncode == 1
 
 
+def test_nothing_in_a_bundle_reaches_the_terminal_as_a_command(bag):
+    (bag / "data/\x1b[2Jgone").write_text("x")
+    replace(bag / "bag-info.txt", b"Kubernetes audit", b"\x1b]0;title\x07audit")
+    text = script(bag).stdout
+    assert "data/?[2Jgone" in text
+    assert [char for char in text if not char.isprintable() and char != "\n"] == []
+
+
 def test_the_script_leaves_nothing_behind(bag, tmp_path):
     before = sorted(bag.rglob("*"))
     (tmp_path / "work").mkdir()
