@@ -8,6 +8,7 @@ Source: the vendor's OpenAPI 33.01, schema ``kubeaudit.Audit``.
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 from typing import Any
 
@@ -54,10 +55,11 @@ _USER_FIELDS = frozenset(_User.__struct_fields__)
 FIELDS = frozenset(_Audit.__struct_fields__)
 _TEXT_FIELDS = ("time", "verb", "message", "resources", "requestURI", "cluster", "accountID", "provider", "eventBlob")
 _DECISION = "authorization.k8s.io/decision"
+_ESCAPED_COLON = re.compile(rb"u003[aA]")
 _NOBODY = _User()
 _KNOWN_AT_MOST = 20_000
-_KNOWN_LISTS: dict[bytes, tuple[str, ...] | None] = {}
-_KNOWN_INFOS: dict[bytes, tuple[tuple[tuple[str, str], ...] | None, int, str | None]] = {}
+_KNOWN_LISTS: dict[bytes, tuple[tuple[str, ...] | None, int]] = {}
+_KNOWN_INFOS: dict[bytes, tuple[tuple[tuple[str, str], ...] | None, int, str | None, int]] = {}
 
 _decode = msgspec.json.Decoder(_Audit).decode
 _decode_list = msgspec.json.Decoder(list[str] | None).decode
@@ -84,14 +86,21 @@ def read(raw: bytes) -> Row | None:
     try:
         audit = _decode(raw)
         user = audit.user or _NOBODY
-        groups = _texts(user.groups)
-        pairs, info_keys, decision = _info(audit.authorizationInfo)
-        lists = (_texts(audit.sourceIPs), _texts(audit.attackTechniques), _texts(audit.collections))
+        groups, colons = _texts(user.groups)
+        pairs, info_keys, decision, more = _info(audit.authorizationInfo)
+        source_ips, of_ips = _texts(audit.sourceIPs)
+        techniques, of_techniques = _texts(audit.attackTechniques)
+        collections, of_collections = _texts(audit.collections)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
-    present = 14 - astuple(audit).count(UNSET) + 3 - astuple(user).count(UNSET) + info_keys
-    # As many key ends as keys that came out: then no key stood twice (an escaped quote is no key end).
-    if raw.count(b'":') - raw.count(b'\\":') != present or not present:
+    # Each colon stands behind a key or inside a text. Where all are accounted for, no key stood twice.
+    fields, named = astuple(audit), astuple(user)
+    colons += more + of_ips + of_techniques + of_collections
+    colons += 14 - fields.count(UNSET) + 3 - named.count(UNSET) + info_keys
+    for text in (*fields, *named):
+        if type(text) is str:
+            colons += text.count(":")
+    if raw.count(b":") != colons or not colons or (b"u003" in raw and _ESCAPED_COLON.search(raw)):
         return None
     return _row(
         raw,
@@ -103,14 +112,14 @@ def read(raw: bytes) -> Row | None:
         pairs,
         decision,
         audit.message or None,
-        lists[0],
+        source_ips,
         audit.resources or None,
         audit.requestURI or None,
-        lists[1],
+        techniques,
         audit.cluster or None,
         audit.accountID or None,
         audit.provider or None,
-        lists[2],
+        collections,
         audit.eventBlob or None,
     )
 
@@ -142,7 +151,7 @@ def read_object(raw: bytes, value: dict[str, Any]) -> Row:
         uid,
         _tuple(groups),
         tuple(sorted(info.items())) if info else None,
-        info.get(_DECISION) if info else None,
+        info.get(_DECISION) or None if info else None,
         texts["message"],
         lists["sourceIPs"],
         texts["resources"],
@@ -214,25 +223,25 @@ def _tuple(values: list[str] | None) -> tuple[str, ...] | None:
     return tuple(values) if values else None
 
 
-def _texts(text: Raw | UnsetType) -> tuple[str, ...] | None:
-    """A list of strings; the same few come again and again, so each is read once."""
+def _texts(text: Raw | UnsetType) -> tuple[tuple[str, ...] | None, int]:
+    """A list of strings and the colons in them; the same few come again and again, so each is read once."""
     if text is UNSET:
-        return None
+        return None, 0
     key = bytes(text)
     try:
         return _KNOWN_LISTS[key]
     except KeyError:
-        found = _tuple(_decode_list(key))
+        values = _decode_list(key) or []
     if len(_KNOWN_LISTS) >= _KNOWN_AT_MOST:
         _KNOWN_LISTS.clear()
-    _KNOWN_LISTS[key] = found
+    found = _KNOWN_LISTS[key] = (_tuple(values), sum(one.count(":") for one in values))
     return found
 
 
-def _info(text: Raw | UnsetType) -> tuple[tuple[tuple[str, str], ...] | None, int, str | None]:
-    """``authorizationInfo``: sorted pairs, the number of keys, and the decision."""
+def _info(text: Raw | UnsetType) -> tuple[tuple[tuple[str, str], ...] | None, int, str | None, int]:
+    """``authorizationInfo``: sorted pairs, the number of keys, the decision, and the colons in keys and values."""
     if text is UNSET:
-        return None, 0, None
+        return None, 0, None, 0
     key = bytes(text)
     try:
         return _KNOWN_INFOS[key]
@@ -240,8 +249,9 @@ def _info(text: Raw | UnsetType) -> tuple[tuple[tuple[str, str], ...] | None, in
         value = _decode_map(key) or {}
     if len(_KNOWN_INFOS) >= _KNOWN_AT_MOST:
         _KNOWN_INFOS.clear()
-    found = (tuple(sorted(value.items())) or None, len(value), value.get(_DECISION))
-    _KNOWN_INFOS[key] = found
+    colons = sum(one.count(":") for pair in value.items() for one in pair)
+    pairs = tuple(sorted(value.items())) or None
+    found = _KNOWN_INFOS[key] = (pairs, len(value), value.get(_DECISION) or None, colons)
     return found
 
 

@@ -78,6 +78,22 @@ def test_a_repeated_key_is_flagged_and_the_last_counts():
     assert "duplicate_key" in row.flags
 
 
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b'{"verb":"get","cluster":"a","cluster":"b"}',
+        b'{"verb":"get","cluster":"a:b","cluster":"c"}',
+        b'{"verb":"\\u003a","cluster":"a","cluster":"b"}',
+        b'{"verb":"get","authorizationInfo":{"a":"1","a":"2"}}',
+        b'{"verb":"get","user":{"uid":"1","uid":"2"}}',
+        b'{"verb":"get","cluster" : "a" , "cluster" : "b"}',
+    ],
+)
+def test_no_repeated_key_passes_the_fast_reader(raw):
+    assert console_json.read(raw) is None
+    assert "duplicate_key" in derive(Record(raw)).flags
+
+
 def test_a_quoted_key_inside_the_blob_is_no_repeated_key():
     raw = json.dumps({"verb": "get", "eventBlob": '{"verb":"get","verb":"get"}'}, separators=(",", ":")).encode()
     assert console_json.read(raw) is not None
