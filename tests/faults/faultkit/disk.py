@@ -32,6 +32,7 @@ class Disk:
     """Stands between a program and ``os``; operations go to ``record`` as they happen."""
 
     buffer_bytes = io.DEFAULT_BUFFER_SIZE
+    installed = None
 
     def __init__(self, watched, action=None, at=0, record=None):
         self.watched = os.path.realpath(watched)
@@ -46,6 +47,7 @@ class Disk:
         }
 
     def install(self):
+        Disk.installed = self
         for name in self.real:
             setattr(os, name, getattr(self, name))
 

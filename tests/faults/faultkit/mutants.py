@@ -11,6 +11,8 @@ import os
 import stat
 from pathlib import Path
 
+from faultkit.disk import Disk
+
 
 def _fsync_only(wanted):
     below = os.fsync
@@ -27,7 +29,7 @@ def _is_folder(descriptor):
 
 
 def _name(descriptor):
-    return os.readlink(f"/proc/self/fd/{descriptor}")
+    return Disk.installed.paths.get(descriptor, "")
 
 
 def no_data_fsync():
@@ -160,7 +162,6 @@ def tmp_not_cleaned():
 
 def small_row_groups():
     """No mistake: events reach the disk in many small writes, long before the commit."""
-    from faultkit.disk import Disk
 
     from kubedossier.analytics.ingest import intake
     from kubedossier.analytics.store import writer
