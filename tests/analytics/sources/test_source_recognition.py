@@ -190,3 +190,10 @@ def test_an_envelope_that_cannot_be_opened_is_a_reject_and_never_skipped(taken, 
 def test_bytes_that_are_no_utf8_inside_an_envelope_are_a_reject(taken):
     raw = b'{"logGroup":"g","logEvents":[{"message":"{\\"auditID\\":\\"\xff\\"}"}]}'
     assert taken(raw).rejected == [("not_utf8", "line 1")]
+
+
+def test_the_command_offers_every_format():
+    from kubedossier.cli.import_ import command
+
+    choices = next(one.type.choices for one in command.params if one.name == "input_format")
+    assert sorted(choices) == sorted(["auto", *FORMATS])
