@@ -52,7 +52,8 @@ def storage_errors(doing: str) -> Iterator[None]:
     except OSError as error:
         full = error.errno in (errno.ENOSPC, errno.EDQUOT)
         hint = "Free some space" if full else "Check the disk and its permissions"
-        where = f" '{error.filename}'" if error.filename else ""
+        named = error.filename2 or error.filename
+        where = f" '{named}'" if named else ""
         raise StorageError(
             f"{doing} failed{where}: {error.strerror or error}",
             hint=f"{hint}, then run it again; the archive is as it was.",
