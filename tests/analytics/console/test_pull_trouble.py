@@ -88,6 +88,21 @@ def test_a_window_that_shifts_is_read_again_until_it_stands(console, event, arch
     assert (outcome.gaps, outcome.duplicate) == ([], 0)
 
 
+def test_pages_that_shift_under_an_unchanged_count_are_noticed(console, event, archive_path, stored, runs):
+    console.events = [event(number) for number in range(40)]
+    everything, arrived = list(console.events), event(1000, FIRST + timedelta(seconds=5))
+
+    def swap(number):
+        if number == _first_page(console) + 1:  # one comes at the beginning, one goes at the end
+            console.events = [arrived, *console.events[:-1]]
+
+    console.on_request = swap
+    console.pull(archive_path, connections=1, start=FIRST, end=FIRST + timedelta(hours=1))
+    assert stored(archive_path) == sorted([arrived, *everything[:-1]])
+    (window,) = [one for one in runs(archive_path)[0]["windows"] if one["received"]]
+    assert (window["reads"], window["stable"]) == (2, True)
+
+
 def _first_page(console) -> int:
     """The number of the first request that asks for a whole page."""
     pages = [number for number, asked in enumerate(console.requests, 1) if asked["limit"] != ["1"]]
