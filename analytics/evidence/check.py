@@ -24,11 +24,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from kubedossier.analytics.errors import IntegrityError, KubedossierError
-from kubedossier.analytics.evidence import stretches, tags
+from kubedossier.analytics.evidence import stretches
 from kubedossier.analytics.evidence.choice import digest_findings, month_rejects
-from kubedossier.analytics.evidence.comparison import Comparison, compare, lines, sha256_of
+from kubedossier.analytics.evidence.comparison import Comparison, compare, lines
 from kubedossier.analytics.evidence.container import Bag, FolderBag, ZipBag
 from kubedossier.analytics.evidence.leaves import LeafRuns
+from kubedossier.analytics.evidence.manifests import names, sums
 from kubedossier.analytics.evidence.subject import (
     BUNDLE_FORMAT,
     COLLECTED,
@@ -36,7 +37,6 @@ from kubedossier.analytics.evidence.subject import (
     LEDGER,
     NDJSON,
     REFLOWED,
-    SAFE_NAME,
     Subject,
     bundle_id,
     event_name,
@@ -51,7 +51,6 @@ from kubedossier.analytics.store import witness
 from kubedossier.analytics.store.ledger import NO_HASH, Entry, Ledger
 from kubedossier.analytics.store.verify import Finding
 
-_LINE = re.compile(rb"([0-9a-f]{64})  ([^\n]+)\n")
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _HEAD = re.compile(r"(\d{1,8}):([0-9a-f]{64})")
 
@@ -114,8 +113,8 @@ def check_bundle(path: Path, *, head: tuple[int, str] | None = None) -> BundleVe
         except (zipfile.BadZipFile, ValueError, NotImplementedError, OverflowError) as error:
             return _unreadable(path, error)
         state = _State(bag, list(bag.findings))
-        state.findings += _names(bag)
-        state.findings += _sums(state)
+        state.findings += names(bag)
+        state.findings += sums(bag, state.sums)
         state.info = _read_info(state)
         _refuse_other_formats(path, state)
         state.findings += _chain(state)
@@ -142,47 +141,6 @@ def _unreadable(path: Path, error: Exception) -> BundleVerdict:
             ) from None
     finding = Finding("zip-altered", path.name, "a zip that can be read", str(error))
     return BundleVerdict((finding,), "", "", (0, NO_HASH), 0, 0, 0)
-
-
-def _names(bag: Bag) -> Iterator[Finding]:
-    """(1) Names are plain; what else is odd about the container was found when it was opened."""
-    for name in bag.sizes:
-        if not SAFE_NAME.fullmatch(name):
-            yield Finding("file-unknown", name, "letters, digits, dots, hyphens and underscores", "another name")
-
-
-def _sums(state: _State) -> Iterator[Finding]:
-    """(2) The manifests are complete and right; fills ``state.sums`` with what was found."""
-    sizes = state.bag.sizes
-    for name in sizes:
-        state.sums[name] = sha256_of(state.bag, name)
-    listed: dict[str, str] = {}
-    for manifest in (tags.TAG_MANIFEST, tags.MANIFEST):
-        for name, expected in _manifest(state.bag, manifest):
-            if not expected:
-                yield Finding("manifest-unreadable", manifest, "SHA-256, two blanks, name", name)
-            elif name in listed:
-                yield Finding("file-twice", name, "one line in the manifests", "two")
-            elif name.startswith("data/") != (manifest == tags.MANIFEST):
-                yield Finding("manifest-unreadable", manifest, "names of its own kind", name)
-            else:
-                listed[name] = expected
-    for name, expected in listed.items():
-        if name not in sizes:
-            yield Finding("file-missing", name, expected, "no file")
-        elif state.sums[name] != expected:
-            yield Finding("file-changed", name, expected, state.sums[name])
-    for name in sizes.keys() - listed.keys() - {tags.TAG_MANIFEST}:
-        yield Finding("file-unknown", name, "no file the manifests do not name", f"{sizes[name]:,} bytes")
-    if tags.TAG_MANIFEST not in sizes:
-        yield Finding("file-missing", tags.TAG_MANIFEST, "the manifest of the manifests", "no file")
-
-
-def _manifest(bag: Bag, name: str) -> Iterator[tuple[str, str]]:
-    """Name and SHA-256 of each line; a line that is none has no SHA-256."""
-    for line in lines(bag, name):
-        match = _LINE.fullmatch(line)
-        yield (match[2].decode("utf-8", "replace"), match[1].decode()) if match else (repr(line[:80]), "")
 
 
 def _read_info(state: _State) -> dict[str, str]:
@@ -306,8 +264,9 @@ def _files(ledger: Ledger, subject: Subject, state: _State) -> Iterator[Finding]
 
 def _texts(ledger: Ledger, subject: Subject, state: _State) -> Iterator[Finding]:
     """(6) Leaves and texts, made again from the Parquet files."""
-    sums = state.sums
-    leaf_files = {name: sums[name] for name in sums if name.startswith("data/leaves/") and name != REFLOWED}
+    leaf_files = {
+        name: digest for name, digest in state.sums.items() if name.startswith("data/leaves/") and name != REFLOWED
+    }
     yield from digest_findings(ledger, subject.month, leaf_files)
     sources = [event_name(one) for one in ledger.live() if one.month == subject.month]
     with ExitStack() as stack:
