@@ -48,7 +48,14 @@ def is_header(line: str) -> bool:
 
 
 def read(raw: bytes, context: str) -> Row:
-    """The row of one CSV record.
+    """The row of one CSV record; errors as below."""
+    row = console_json.read_object(raw, read_event(raw, context))
+    row.source_format = FORMAT
+    return row
+
+
+def read_event(raw: bytes, context: str) -> dict[str, Any]:
+    """The Console's event that a CSV record holds: as many of the 14 fields as it has cells for.
 
     Raises:
         RejectedRecord: it is not UTF-8, or has other columns than the header in its context.
@@ -73,9 +80,7 @@ def read(raw: bytes, context: str) -> Row:
             _put(event, column, cell)
     if not event:
         raise RejectedRecord("no_known_field")
-    row = console_json.read_object(raw, event)
-    row.source_format = FORMAT
-    return row
+    return event
 
 
 def _put(event: dict[str, Any], column: str, cell: str) -> None:

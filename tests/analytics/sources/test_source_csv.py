@@ -120,3 +120,11 @@ def test_the_servers_own_download_comes_back_as_the_same_events(taken):
 
     row = {"source_format": "console-json", "raw": json.dumps(AUDIT)}
     assert taken(b"".join(csv_pieces([row]))).row.event_id == taken(json.dumps(AUDIT).encode()).row.event_id
+
+
+def test_the_event_a_record_holds_can_be_had_whole():
+    from kubedossier.analytics.ingest.sources import csv_context
+    from kubedossier.analytics.ingest.sources.console_csv import read_event
+
+    header, _, record = written(AUDIT).decode().removesuffix("\r\n").partition("\r\n")
+    assert read_event(record.encode(), csv_context("{}", header)) == AUDIT
