@@ -6,10 +6,11 @@ The columns are not documented. Names are taken as those of the 14 fields, or as
 
 from __future__ import annotations
 
-import json
 import re
 from functools import lru_cache
 from typing import Any
+
+import msgspec
 
 from kubedossier.analytics.ingest.parsing import RejectedRecord
 from kubedossier.analytics.ingest.row import Row
@@ -113,8 +114,8 @@ def _list(cell: str) -> Any:
 def _json(cell: str) -> Any:
     """The value of a JSON cell; a text that is none stays a text, and is flagged as a value of the wrong type."""
     try:
-        return json.loads(cell)
-    except (ValueError, RecursionError):
+        return msgspec.json.decode(cell)
+    except (msgspec.MsgspecError, RecursionError):
         return cell
 
 

@@ -87,6 +87,19 @@ def test_a_cell_that_should_be_json_and_is_not_costs_a_flag(taken):
     assert (row.authorization, row.flags) == (None, ("wrong_type:authorizationInfo",))
 
 
+@pytest.mark.parametrize(
+    "cell", ['["\\ud800"]', "[NaN]", "[1e999]", "[" * 3000 + "]" * 3000, "[1]", "[", '{"username":"\\ud800"}']
+)
+def test_json_that_no_event_may_hold_stays_text_or_costs_a_flag(taken, cell):
+    quoted = '"' + cell.replace('"', '""') + '"'
+    row = taken(
+        f"time,user,sourceIPs,authorizationInfo\n2026-10-03T04:05:06Z,{quoted},{quoted},{quoted}\n".encode()
+    ).row
+    assert row.user == cell
+    assert "wrong_type:authorizationInfo" in row.flags
+    assert ("wrong_type:sourceIPs" in row.flags) is cell.startswith("[")
+
+
 def test_a_record_of_other_width_is_a_reject_with_its_line(taken):
     outcome = taken(b'time,verb,cluster\n2026-10-03T04:05:06Z,get,c\n2026-10-03T04:05:07Z,ge\nx,"y"z,w\n,,\n')
     assert len(outcome.rows) == 1
