@@ -120,7 +120,7 @@ def become(raw: bytes, source_format: str | None = None, context: str = "{}") ->
     return [*(row.source_format for row in rows), *rest]
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @pytest.mark.parametrize("number", range(len(WHOLE)))
 @given(data=st.data())
 def test_any_value_anywhere_is_taken_or_refused(number, data):
@@ -130,7 +130,7 @@ def test_any_value_anywhere_is_taken_or_refused(number, data):
     become(json.dumps(changed).encode(), data.draw(st.sampled_from(FORMATS)))
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @pytest.mark.parametrize("number", range(len(WHOLE)))
 @given(data=st.data())
 def test_any_cut_and_any_byte_is_taken_or_refused(number, data):
@@ -141,7 +141,7 @@ def test_any_cut_and_any_byte_is_taken_or_refused(number, data):
     become(raw[:at] + byte)
 
 
-@settings(max_examples=100)
+@settings(max_examples=100, deadline=None)
 @given(st.text(max_size=40), st.sampled_from(["time,verb", "time;verb;user", '"time","verb"', "verb\ttime"]))
 def test_any_csv_record_is_taken_or_refused(text, header):
     context = csv_context("{}", header)
