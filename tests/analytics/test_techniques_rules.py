@@ -143,7 +143,9 @@ def test_public_paths_are_health_version_and_discovery(path, public):
     assert (_PUBLIC.fullmatch(path) is not None) is public
 
 
-@pytest.mark.parametrize("word", ["curl ", "tar -", "tar c ", "curl a.b.", "tar -C x c", "- ", "1.1.1.", "; curl ", "tar cf a "])
+@pytest.mark.parametrize(
+    "word", ["curl ", "tar -", "tar c ", "curl a.b.", "tar -C x c", "- ", "1.1.1.", "; curl ", "tar cf a "]
+)
 def test_long_commands_are_judged_in_bounded_steps(word):
     """Each pattern looks at a bounded stretch: a crafted command must not hold up an import."""
     uri = "/x?command=" + (word * 4000).replace(" ", "+")
