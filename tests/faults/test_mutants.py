@@ -56,7 +56,8 @@ def test_every_mutant_is_named():
 @pytest.mark.parametrize("mutant", FOUND_BY)
 def test_a_planted_mistake_is_found(first_bench, mutant, everything):
     if everything:
-        assert {name for name, find in HARNESSES.items() if find(first_bench, mutant, None)} == FOUND_BY[mutant]
+        found = {name for name, find in HARNESSES.items() if find(first_bench, mutant, None)}
+        assert found >= FOUND_BY[mutant], found
     else:
         name = next(name for name in HARNESSES if name in FOUND_BY[mutant])
         assert HARNESSES[name](first_bench, mutant, 200)
