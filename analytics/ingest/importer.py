@@ -38,9 +38,13 @@ class Labels:
 
     def context(self, file: str) -> str:
         """The context of the records of one file, as JSON text."""
+        return self.added_to(json.dumps({"file": file}))
+
+    def added_to(self, context: str) -> str:
+        """A context with these labels in the place of those it had."""
         named = {"cluster": self.cluster, "account": self.account, "provider": self.provider}
         known = {key: value for key, value in named.items() if value}
-        return json.dumps({"file": file, **known}, sort_keys=True, ensure_ascii=False)
+        return json.dumps({**json.loads(context), **known}, sort_keys=True, ensure_ascii=False)
 
 
 @dataclass(frozen=True, slots=True)

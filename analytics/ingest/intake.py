@@ -259,7 +259,7 @@ def flag_receipt(row: Row, receipt_us: int) -> None:
 
 
 def _reject(staged: _Commit, record: Record, reason: str) -> None:
-    staged.reject_lines.append(Reject(reason, record.source, record.place, record.raw).line())
+    staged.reject_lines.append(Reject(reason, record.source, record.place, record.raw, record.context).line())
     staged.reject_leaves.append(leaf(record.raw))
     staged.reasons[reason] += 1
 

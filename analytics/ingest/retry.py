@@ -33,7 +33,7 @@ def retry_rejects(archive: Path, *, labels: Labels | None = None, wait: bool = F
         for file in files:
             batch: list[Record] = []
             for one in read_rejects(archive, file):
-                context = (labels or Labels()).context(one.source)
+                context = (labels or Labels()).added_to(one.context)
                 batch.append(Record(one.raw, None, context, one.position, None, one.source))
                 if len(batch) >= _BATCH:
                     intake.add(batch)

@@ -25,16 +25,23 @@ class Reject:
         source: the file or URL it came from.
         position: where it stood there.
         raw: its exact bytes.
+        context: what is needed besides raw to derive a row, as JSON text, so that a later version can.
     """
 
     reason: str
     source: str
     position: str
     raw: bytes
+    context: str = "{}"
 
     def line(self) -> bytes:
         """The line that keeps it: JSON, ASCII escapes; bytes that are not UTF-8 in base64."""
-        fields = {"reason": self.reason, "source": self.source, "position": self.position}
+        fields = {
+            "reason": self.reason,
+            "source": self.source,
+            "position": self.position,
+            "context": self.context,
+        }
         try:
             fields["raw"] = self.raw.decode("utf-8")
         except UnicodeDecodeError:
@@ -73,4 +80,4 @@ def read_rejects(root: Path, file: FileRef) -> Iterator[Reject]:
 def _read_line(line: bytes) -> Reject:
     fields = json.loads(line)
     raw = base64.b64decode(fields["raw_base64"]) if "raw_base64" in fields else fields["raw"].encode("utf-8")
-    return Reject(fields["reason"], fields["source"], fields["position"], raw)
+    return Reject(fields["reason"], fields["source"], fields["position"], raw, fields.get("context", "{}"))

@@ -65,6 +65,7 @@ def test_a_bad_line_is_rejected_with_its_place_and_the_rest_is_archived(kubedoss
     assert [one["position"] for one in kept] == ["line 2", "line 3"]
     assert kept[0]["raw"] == '{"verb": "ge'
     assert kept[1]["raw_base64"] == "//57fQ=="
+    assert json.loads(kept[0]["context"]) == {"file": "some.ndjson"}
 
 
 def test_rejects_are_read_again_and_what_is_readable_now_becomes_an_event(

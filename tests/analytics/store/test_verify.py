@@ -227,6 +227,19 @@ def test_an_event_moved_between_snapshots_is_found_even_when_hashed_again(root):
     assert kinds(root, "deep") == {"digest", "file-rows"}
 
 
+def test_what_rules_of_another_version_said_is_no_alteration(archive_path, monkeypatch):
+    from kubedossier.analytics.ingest.sources import kubernetes
+
+    monkeypatch.setattr(kubernetes, "RULES_VERSION", "0")
+    secret = b'{"auditID":"a","stage":"ResponseComplete","verb":"get","user":{"username":"jane"},"level":"Metadata",'
+    secret += b'"objectRef":{"resource":"secrets","namespace":"n","name":"s"},"responseStatus":{"code":200}}'
+    with Intake(archive_path, kind="import") as intake:
+        intake.add([Record(secret)])
+        intake.commit({})
+    monkeypatch.undo()
+    assert kinds(archive_path, "deep") == set()
+
+
 def test_a_changed_reject_is_found(root):
     path = next((root / "rejects").iterdir())
     path.write_bytes(path.read_bytes()[:-4] + b"abcd")
