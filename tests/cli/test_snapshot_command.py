@@ -14,7 +14,15 @@ from click.testing import CliRunner
 
 from kubedossier.analytics.archive import Archive
 from kubedossier.analytics.config import ConsoleConfig
-from kubedossier.analytics.errors import IncompleteError, SourceError, UsageError
+from kubedossier.analytics.errors import (
+    BusyError,
+    IncompleteError,
+    IntegrityError,
+    KubedossierError,
+    SourceError,
+    StorageError,
+    UsageError,
+)
 from kubedossier.analytics.ingest.intake import Intake
 from kubedossier.analytics.ingest.row import Record
 from kubedossier.analytics.serve.app import build_app
@@ -24,6 +32,7 @@ from kubedossier.analytics.serve.pages import Pages
 from kubedossier.analytics.serve.running import running
 from kubedossier.cli import cli
 from kubedossier.cli.consoles import credentials
+from kubedossier.cli.every_console import worst_of
 
 NAMES = ("KUBEDOSSIER_USERNAME", "KUBEDOSSIER_PASSWORD")
 
@@ -164,6 +173,69 @@ def test_a_console_may_be_named_in_the_configuration(upstream, archive_path, log
     assert entry["source"]["parameters"]["limit"] == 20
 
 
+@pytest.fixture
+def two_consoles(upstream, login, tmp_path, archive_path, monkeypatch):
+    """Runs ``snapshot --all`` with two Consoles in the configuration: the one that is served, and a project of it."""
+    url, ca = upstream
+    monkeypatch.setenv("KUBEDOSSIER_CONSOLE", "https://elsewhere.example")
+    secret = tmp_path / "password"
+    secret.write_text("geheim")
+
+    def run(*arguments: str, first: str = "", second: str = ""):
+        config = tmp_path / "kubedossier.toml"
+        config.write_text(
+            f'[console.first]\nurl = "{url}"\nca_bundle = "{ca}"\n{first}\n'
+            f'[console.second]\nurl = "{url}"\nca_bundle = "{ca}"\nproject = "p"\n'
+            f'username = "auditor"\npassword_file = "{secret}"\n{second}\n'
+        )
+        line = ["--archive", str(archive_path), "--config", str(config), "snapshot", "--all", *arguments]
+        return CliRunner().invoke(cli, line)
+
+    return run
+
+
+def test_all_takes_every_console_of_the_configuration_each_from_where_it_ended(two_consoles, upstream, archive_path):
+    result = two_consoles("--to", "2026-10-05")
+    assert (result.exit_code, result.exception) == (0, None)
+    assert f"{upstream[0]}: 96 received, 96 new" in result.stdout
+    assert f"{upstream[0]}?project=p: 96 received, 0 new, 96 duplicate" in result.stdout
+    assert result.stdout.splitlines()[-2:] == ["first   ok", "second  ok"]
+    result = two_consoles()
+    assert "128 received, 104 new, 24 duplicate" in result.stdout
+    assert "128 received, 0 new, 128 duplicate" in result.stdout
+
+
+@pytest.mark.parametrize("failing", ["first", "second"])
+def test_one_console_that_fails_does_not_stop_the_others_and_decides_the_exit_code(two_consoles, archive_path, failing):
+    result = two_consoles(**{failing: 'overlap = "a while"'})
+    assert isinstance(result.exception, UsageError)
+    assert result.exception.message == f"1 of 2 Consoles did not end well: {failing}"
+    other = {"first": "second", "second": "first"}[failing]
+    ends = dict(line.split(maxsplit=1) for line in result.stdout.splitlines()[-2:])
+    assert (ends[other], ends[failing][:12]) == ("ok", "exit code 2:")
+    assert count(archive_path) == 200
+
+
+def test_the_environments_login_is_not_sent_to_a_console_that_has_its_own(two_consoles, monkeypatch):
+    monkeypatch.setenv("KUBEDOSSIER_PASSWORD", "of-the-first-only")
+    result = two_consoles()
+    assert isinstance(result.exception, SourceError)
+    assert result.stdout.splitlines()[-1] == "second  ok"
+
+
+def test_all_and_a_named_console_contradict_each_other(two_consoles):
+    assert isinstance(two_consoles("--console", "first").exception, UsageError)
+
+
+def test_the_worst_failure_decides():
+    errors = [IncompleteError("a"), SourceError("b"), UsageError("c"), KubedossierError("d"), BusyError("e")]
+    errors += [StorageError("f"), IntegrityError("g")]
+    while errors:
+        worst = errors.pop()
+        assert worst_of([*errors, worst]) is worst
+        assert worst_of([worst, *errors]) is worst
+
+
 def test_without_a_console_it_asks_for_one(archive_path, login, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     result = CliRunner().invoke(cli, ["--archive", str(archive_path), "snapshot"])
@@ -177,7 +249,8 @@ def test_without_a_console_it_asks_for_one(archive_path, login, tmp_path, monkey
         ("--from", "yesterday"),
         ("--from", "1990-01-01"),
         ("--from", "2026-10-02", "--to", "2026-10-01"),
-        ("--from", "2026-10-02", "--all"),
+        ("--from", "2026-10-02", "--from-start"),
+        ("--all",),
         ("--overlap", "a day"),
     ],
 )

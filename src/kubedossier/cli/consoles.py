@@ -40,12 +40,13 @@ def named_console(settings: Settings, option: str | None) -> ConsoleConfig:
     return found
 
 
-def open_console(named: ConsoleConfig, given: Mapping[str, Any]) -> Console:
+def open_console(named: ConsoleConfig, given: Mapping[str, Any], *, own_login: bool = False) -> Console:
     """A client for a Console, by the options of a command and the configuration; nothing is sent yet.
 
     Args:
         named: what the configuration says.
         given: the command's options by name.
+        own_login: see ``credentials``.
 
     Raises:
         UsageError: the URL, the login or a certificate cannot be used.
@@ -69,7 +70,7 @@ def open_console(named: ConsoleConfig, given: Mapping[str, Any]) -> Console:
         warn("The Console's certificate is not checked: anybody in between can read the login and change events")
     return Console(
         address,
-        credentials(named, os.environ),
+        credentials(named, os.environ, own_login=own_login),
         basic=given["auth"] == "basic",
         trust=trust,
         patience=Patience(total_s=float(given["give_up_after"])),
@@ -77,14 +78,22 @@ def open_console(named: ConsoleConfig, given: Mapping[str, Any]) -> Console:
     )
 
 
-def credentials(named: ConsoleConfig, environ: Mapping[str, str]) -> Credentials:
+def credentials(named: ConsoleConfig, environ: Mapping[str, str], *, own_login: bool = False) -> Credentials:
     """The login for a Console: from the environment, a file, or the keyring; never from an argument.
+
+    Args:
+        named: what the configuration says.
+        environ: the environment.
+        own_login: a Console with a secret of its own in the configuration is not asked with the environment's,
+            which may be another Console's.
 
     Raises:
         UsageError: there is none, or a file cannot be read.
     """
     from kubedossier.analytics.ingest.console_login import Credentials
 
+    if own_login and (named.token_file or named.password_file):
+        environ = {} if named.username else {"KUBEDOSSIER_USERNAME": environ.get("KUBEDOSSIER_USERNAME", "")}
     token = environ.get("KUBEDOSSIER_TOKEN") or _secret(named.token_file)
     username = environ.get("KUBEDOSSIER_USERNAME") or named.username
     if token:

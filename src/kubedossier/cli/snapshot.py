@@ -12,11 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from kubedossier.analytics.errors import IncompleteError, UsageError
 from kubedossier.cli import Settings, example
 from kubedossier.cli.consoles import named_console, open_console
 from kubedossier.cli.diagnostics import detail, progress, say, warn
+from kubedossier.cli.every_console import for_every_console
 from kubedossier.cli.output import visible, write_line
 
 if TYPE_CHECKING:
@@ -48,6 +50,7 @@ kubedossier snapshot --console https://console.example:8083
 kubedossier snapshot --console https://10.0.0.9:8083 --ca-bundle corp-ca.pem
 kubedossier snapshot --console prod --from 2026-10-01 --to 2026-11-01
 kubedossier snapshot --console prod --technique execIntoContainer
+kubedossier snapshot --all
 """
     )
 )
@@ -58,10 +61,13 @@ kubedossier snapshot --console prod --technique execIntoContainer
     envvar="KUBEDOSSIER_CONSOLE",
     help="Base URL of the Console, or the name of a [console.NAME] in the configuration.",
 )
+@click.option("--all", "every", is_flag=True, help="Every [console.NAME] of the configuration, one after another.")
 @click.option("--from", "start", metavar="TIME", help="First moment, UTC.  [default: where the last run ended]")
 @click.option("--to", "end", metavar="TIME", help="First moment that no longer counts.  [default: now]")
 @click.option("--overlap", metavar="DURATION", help="Go back so far, for late events.  [default: 24h]")
-@click.option("--all", "everything", is_flag=True, help="Read all that the Console has, from its first event on.")
+@click.option(
+    "--from-start", "everything", is_flag=True, help="Read all that the Console has, from its first event on."
+)
 @click.option("--user", "users", multiple=True, help="Only this user's events; repeatable.")
 @click.option("--technique", "techniques", multiple=True, help="Only events with this technique; repeatable.")
 @click.option("--cluster", "clusters", multiple=True, help="Only this cluster's events; repeatable.")
@@ -87,8 +93,8 @@ kubedossier snapshot --console prod --technique execIntoContainer
 )
 @click.option("--dry-run", is_flag=True, help="Log in and say what would be read; write nothing.")
 @click.option("--wait", is_flag=True, help="Wait for another writer instead of failing.")
-@click.pass_obj
-def command(settings: Settings, /, console_option: str | None, dry_run: bool, wait: bool, **given: Any) -> None:
+@click.pass_context
+def command(ctx: click.Context, /, console_option: str | None, every: bool, **given: Any) -> None:
     """Pull events from the Console into the archive.
 
     Without --from it goes on where the last run ended, less an overlap for events that arrive late; the first
@@ -98,19 +104,33 @@ def command(settings: Settings, /, console_option: str | None, dry_run: bool, wa
     KUBEDOSSIER_PASSWORD_FILE, or a ready KUBEDOSSIER_TOKEN. It needs the permission monitorAccessKubernetes.
 
     A run limited to users, techniques or clusters says nothing about completeness. Interrupted runs keep what
-    arrived; the next run goes on there. The exit code is 4 where a gap or an unreadable record remains.
+    arrived; the next run goes on there. The exit code is 4 where a gap or a new unreadable record remains.
+
+    With --all, one Console that fails does not stop the others, and the exit code is the worst of theirs: 5, 7, 8,
+    1, 2, 6, 4, in this order. A password_file or token_file of a [console.NAME] then goes before the environment,
+    whose login is used for the Consoles without one.
     """
+    settings: Settings = ctx.obj
+    _check_range(given)
+    if not every:
+        _snapshot(settings, named_console(settings, console_option), given)
+        return
+    if ctx.get_parameter_source("console_option") is ParameterSource.COMMANDLINE:
+        raise UsageError("--all and --console contradict each other")
+    for_every_console(settings, lambda named: _snapshot(settings, named, given, own_login=True))
+
+
+def _snapshot(settings: Settings, named: ConsoleConfig, given: dict[str, Any], *, own_login: bool = False) -> None:
     from kubedossier.analytics.ingest.console_survey import survey
 
-    named = named_console(settings, console_option)
     wanted = _wanted(named, given)
-    with open_console(named, given) as console:
+    with open_console(named, given, own_login=own_login) as console:
         found = survey(console)
         detail(f"{console.address.base} is a Console {found.version or 'of unknown version'}")
-        if dry_run:
+        if given["dry_run"]:
             _forecast(settings.archive_path(), console, wanted, found)
         else:
-            _pull(settings.archive_path(), console, wanted, found, wait=wait)
+            _pull(settings.archive_path(), console, wanted, found, wait=given["wait"])
 
 
 def _pull(archive: Path, console: Console, wanted: Wanted, found: Survey, *, wait: bool) -> None:
@@ -223,18 +243,21 @@ def _interrupts(pull: Pull) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _wanted(named: ConsoleConfig, given: dict[str, Any]) -> Wanted:
-    from kubedossier.analytics.ingest.console_address import Filters
-    from kubedossier.analytics.ingest.console_plan import Wanted
-
+def _check_range(given: dict[str, Any]) -> None:
     start, end = _moment("--from", given["start"]), _moment("--to", given["end"])
     if start and end and start >= end:
         raise UsageError("The range is empty: --from is not before --to")
     if start and given["everything"]:
-        raise UsageError("--all and --from contradict each other")
+        raise UsageError("--from-start and --from contradict each other")
+
+
+def _wanted(named: ConsoleConfig, given: dict[str, Any]) -> Wanted:
+    from kubedossier.analytics.ingest.console_address import Filters
+    from kubedossier.analytics.ingest.console_plan import Wanted
+
     return Wanted(
-        start=start,
-        end=end,
+        start=_moment("--from", given["start"]),
+        end=_moment("--to", given["end"]),
         overlap=_duration(given["overlap"] or named.overlap or "24h"),
         filters=Filters(given["users"], given["techniques"], given["clusters"]),
         everything=given["everything"],

@@ -42,7 +42,7 @@ SCENARIOS = {
     "first": Scenario((), _MORE, 4),  # 4: the one record that cannot be read
     "next": Scenario((_SOME,), _MORE, 4),
     "compact": Scenario((_SOME, _MORE), ("compact",)),
-    "snapshot": Scenario((), ("snapshot", "--all", "--connections", "1", "--console")),  # and its address
+    "snapshot": Scenario((), ("snapshot", "--from-start", "--connections", "1", "--console")),  # and its address
     "gc": Scenario((_SOME, _MORE, ("compact",)), ("gc", "--yes")),
 }
 
