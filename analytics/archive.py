@@ -104,7 +104,7 @@ class Archive:
         scope = Scope(filters=filters_of(narrowing), source=source)
         parameters = bound(query, period, limit, own)
         if query.trusted:
-            fetched = self._engine.run(query.sql, parameters, scope, reads=reads, lean=lean)
+            fetched = self._engine.run(query.sql, parameters, scope, reads=reads, lean=lean, chosen=bool(own))
         else:
             table = self._engine.run_foreign(query.sql, parameters, scope)
             fetched = Fetched(tuple(table.column_names), table)

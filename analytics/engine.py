@@ -60,6 +60,7 @@ class Engine:
         *,
         reads: Scope | None = None,
         lean: bool = False,
+        chosen: bool = False,
     ) -> Fetched:
         """Run SQL of the package's own.
 
@@ -69,12 +70,14 @@ class Engine:
             scope: what the views show.
             reads: the range of time whose files are enough; None is all files.
             lean: fetch the rows as tuples, without loading Arrow: for few rows in a short-lived process.
+            chosen: whether somebody chose some of the values, so that it may be one of them that DuckDB refuses.
 
         Returns:
             The rows; timestamps without a zone mean UTC.
 
         Raises:
             StorageError: a file that the ledger names cannot be read.
+            UsageError: a value that was chosen is none that the SQL can work with.
         """
         with self._lock:
             if not self._base:
@@ -87,6 +90,8 @@ class Engine:
             return Fetched(tuple(answer.columns), answer.fetchall() if lean else answer.to_arrow_table())
         except duckdb.Error as error:
             known = _known(error)
+            if known is None and chosen and isinstance(error, _REFUSALS):
+                known = UsageError(f"A parameter has a value that does not work: {_first_line(error)}")
             if known is None:
                 raise
             raise known from error
@@ -156,6 +161,14 @@ class Engine:
 _VIEWS_HINT = (
     "Views: events, records, snapshots, windows, gaps, collected, rejects, attack_techniques. "
     "'kubedossier query --list' names ready questions."
+)
+
+
+_REFUSALS = (
+    duckdb.ConversionException,
+    duckdb.InvalidInputException,
+    duckdb.NotImplementedException,
+    duckdb.OutOfRangeException,
 )
 
 

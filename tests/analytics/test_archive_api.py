@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime
-from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
-from types import ModuleType
 
+import hard_archive
 import polars as pl
 import pytest
 
@@ -15,17 +14,6 @@ from kubedossier.analytics.answers import canonical_lines, digest
 from kubedossier.analytics.errors import StorageError, UsageError
 from kubedossier.analytics.periods import Period
 from kubedossier.analytics.store.commit import Writer
-
-
-def _load(path: Path) -> ModuleType:
-    spec = spec_from_file_location("hard_archive", path)
-    assert spec is not None and spec.loader is not None
-    module = module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-hard_archive = _load(Path(__file__).parent.parent / "hard_archive.py")
 
 
 @pytest.fixture(scope="module")

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import base64
 from datetime import UTC, datetime
-from importlib.util import module_from_spec, spec_from_file_location
 from itertools import pairwise
 from pathlib import Path
-from types import ModuleType
 
+import hard_archive
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,16 +15,6 @@ from hypothesis import strategies as st
 from kubedossier.analytics.archive import Archive
 from kubedossier.analytics.coverage import Span, merge, subtract
 
-
-def _load(path: Path) -> ModuleType:
-    spec = spec_from_file_location("hard_archive", path)
-    assert spec is not None and spec.loader is not None
-    module = module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-hard_archive = _load(Path(__file__).parent.parent / "hard_archive.py")
 moments = hard_archive.moments
 snapshot = hard_archive.snapshot
 EVENT = b'{"time":"2026-10-05T10:00:00Z","verb":"get","cluster":"prod"}'

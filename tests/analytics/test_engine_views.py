@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
-from types import ModuleType
 
+import hard_archive
 import polars as pl
 import pyarrow.parquet as pq
 import pytest
@@ -16,16 +15,6 @@ from kubedossier.analytics.schema import EVENT_SCHEMA
 from kubedossier.analytics.store.commit import Writer
 from kubedossier.analytics.vocabulary import techniques
 
-
-def _load(path: Path) -> ModuleType:
-    spec = spec_from_file_location("hard_archive", path)
-    assert spec is not None and spec.loader is not None
-    module = module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-hard_archive = _load(Path(__file__).parent.parent / "hard_archive.py")
 COLUMNS = [*EVENT_SCHEMA.names, "month", "techniques", "technique_source", "tactics", "event_blob"]
 
 

@@ -8,10 +8,9 @@ import json
 import subprocess
 import sys
 from datetime import UTC, date, datetime
-from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
-from types import ModuleType
 
+import hard_archive
 import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner, Result
@@ -24,17 +23,6 @@ from kubedossier.analytics.errors import UsageError
 from kubedossier.cli import cli
 from kubedossier.cli.formats import FORMATS, safe_cell
 from kubedossier.cli.tables import Heading, cells, draw, markdown, shorten, shown_value
-
-
-def _load(path: Path) -> ModuleType:
-    spec = spec_from_file_location("hard_archive", path)
-    assert spec is not None and spec.loader is not None
-    module = module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-hard_archive = _load(Path(__file__).parent.parent / "hard_archive.py")
 
 
 @pytest.fixture(scope="module")

@@ -3,23 +3,14 @@
 from __future__ import annotations
 
 import warnings
-from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
+import hard_archive
 import pytest
 
 FOLDER = Path(__file__).resolve().parents[2] / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
-
-
-def _load(path: Path) -> ModuleType:
-    spec = spec_from_file_location("hard_archive", path)
-    assert spec is not None and spec.loader is not None
-    module = module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def read(path: Path) -> Any:
@@ -43,7 +34,7 @@ def execute(path: Path, folder: Path) -> Any:
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_a_notebook_runs_on_a_small_archive(path, archive_path, tmp_path, monkeypatch):
     pytest.importorskip("ipykernel")
-    _load(Path(__file__).resolve().parent.parent / "hard_archive.py").fill(archive_path)
+    hard_archive.fill(archive_path)
     for name in ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR"):
         monkeypatch.setenv(name, str(tmp_path / name.lower()))
     monkeypatch.setenv("KUBEDOSSIER_ARCHIVE", str(archive_path))

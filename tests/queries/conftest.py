@@ -2,25 +2,13 @@
 
 from __future__ import annotations
 
-from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
-from types import ModuleType
 
 import pytest
+from hard_archive import fill
 
 from kubedossier.analytics.archive import Archive
 from kubedossier.analytics.store.commit import Writer
-
-
-def _load(path: Path) -> ModuleType:
-    spec = spec_from_file_location("hard_archive", path)
-    assert spec is not None and spec.loader is not None
-    module = module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-fill = _load(Path(__file__).parent.parent / "hard_archive.py").fill
 
 
 @pytest.fixture(scope="session")

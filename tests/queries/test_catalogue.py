@@ -20,7 +20,13 @@ from kubedossier.cli.formats import Rows, write
 
 GOLDEN = Path(__file__).with_name("golden")
 NAMES = list(catalogue.packaged())
-REQUIRED = {"user_timeline": {"user": "carol"}, "dormant_users": {"days": 7}}
+REQUIRED = {
+    "user_timeline": {"user": "carol"},
+    "dormant_users": {"days": 7},
+    "bursts": {"hours": 2, "events": 1, "score": 0.0},
+    "scanning": {"events": 1},
+    "secret_access": {"helm": True},
+}
 ARROW = {
     "varchar": pa.string(),
     "varchar[]": pa.list_(pa.field("l", pa.string())),
