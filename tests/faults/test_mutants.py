@@ -18,7 +18,7 @@ FOUND_BY = {
     "files_move_before_the_entry_is_named": {POWER, FAULTS},
     "staged_entry_not_durable_in_tmp": {POWER},
     "ledger_before_data": {POWER, FAULTS},
-    "success_before_fsync": {POWER, EARLY},
+    "success_before_fsync": {POWER, EARLY, FAILED_SYNC, FAULTS},
     "entry_by_open_and_write": {POWER, FAULTS},
     "fsync_error_ignored": {FAILED_SYNC},
     "witness_before_the_ledger": {POWER, FAULTS},
