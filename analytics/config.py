@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 from kubedossier.analytics.errors import UsageError
+from kubedossier.analytics.jobs import DeliveryConfig, JobConfig, mistake, moves
 from kubedossier.analytics.toml_lines import key_lines
 
 FILE_NAME = "kubedossier.toml"
@@ -61,27 +62,6 @@ class ReportConfig:
     audience: str | None = None
     prepared_by: str | None = None
     reviewer: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class DeliveryConfig:
-    """Where a job puts what it made: one entry of ``deliver``."""
-
-    directory: Path
-
-
-@dataclass(frozen=True, slots=True)
-class JobConfig:
-    """Something to do at set times: one table ``[[job]]``."""
-
-    name: str
-    run: str
-    cron: str
-    timezone: str = "UTC"
-    console: str | None = None
-    report: str | None = None
-    period: str | None = None
-    deliver: tuple[DeliveryConfig, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,8 +174,8 @@ class _Reader:
         for report in reports.values():
             if report.paper not in (None, *PAPERS):
                 self.fail(("report", report.name, "paper"), "must be 'a4' or 'letter'")
-        for n, job in enumerate(jobs):
-            self.check_job(n, job, consoles, reports)
+        for n in range(len(jobs)):
+            self.check_job(n, jobs, consoles, reports)
         archive, queries = (
             self.value("Path", data[key], (key,)) if key in data else None for key in ("archive", "queries")
         )
@@ -212,7 +192,10 @@ class _Reader:
                 _WHERE_SECRETS_GO,
             )
 
-    def check_job(self, n: int, job: JobConfig, consoles: dict[str, Any], reports: dict[str, Any]) -> None:
+    def check_job(self, n: int, jobs: tuple[JobConfig, ...], consoles: dict[str, Any], reports: dict[str, Any]) -> None:
+        job = jobs[n]
+        if found := mistake(job, [other.name for other in jobs[:n]]):
+            self.fail(("job", str(n), found.key), found.what, found.hint)
         if job.console is not None and job.console not in consoles:
             self.fail(
                 ("job", str(n), "console"),
@@ -222,6 +205,10 @@ class _Reader:
         if job.report is not None and job.report not in ("monthly", *reports):
             hint = _nearest(job.report, ["monthly", *reports])
             self.fail(("job", str(n), "report"), f"names no [report.{job.report}]", hint)
+        fixed = reports[job.report or "monthly"].period if (job.report or "monthly") in reports else None
+        if job.run == "report" and job.period is None and fixed and not moves(fixed):
+            what = f"would be of the same period each time: its report's period is '{fixed}'"
+            self.fail(("job", str(n), "run"), what, "Give the job a period, such as last-month.")
 
     def row(self, cls: type[Row], table: Any, where: tuple[str, ...], **given: Any) -> Row:
         """One dataclass from one table; the dataclass's own fields say which keys and types it may have."""
