@@ -139,8 +139,7 @@ class _Source:
             head = file.read(8)
             codec = next((name for magic, name in _MAGIC.items() if head.startswith(magic)), None)
             joined = _Rejoined(head, file, self)
-            stream = pa.PythonFile(joined, mode="r")
-            reader = pa.CompressedInputStream(stream, codec) if codec else stream
+            reader = pa.CompressedInputStream(pa.PythonFile(joined, mode="r"), codec) if codec else joined
             try:
                 while block := reader.read(BLOCK_BYTES):
                     yield block

@@ -7,7 +7,7 @@ as UTC; each is flagged. Usable are times in [2014-01-01, 2100-01-01).
 from __future__ import annotations
 
 import re
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 
 _FORM = re.compile(
@@ -84,15 +84,17 @@ def month_of_day(epoch_day: int) -> str:
 
 def _console_time(text: str) -> int | None:
     """The Console's own form, ``YYYY-MM-DDTHH:MM:SS.mmmZ``, quickly; None for everything else."""
-    digits = text[11:13] + text[14:16] + text[17:19] + text[20:23]
-    if text[10] + text[13] + text[16] + text[19] + text[23] != "T::.Z" or not (digits.isascii() and digits.isdecimal()):
+    if text[10] != "T" or text[13] != ":" or text[19] != "." or text[23] != "Z" or text[4] != "-" or text[7] != "-":
         return None
-    start, number = _day_start(text[:10]), int(digits)
-    hour, rest = divmod(number, 10_000_000)
-    minute, millis = divmod(rest, 100_000)
-    if start is None or hour > 23 or minute > 59 or millis > 59_999:
+    start = _day_start(text[:10])
+    if start is None:
         return None
-    return start + ((hour * 60 + minute) * 60_000 + millis) * 1000
+    try:
+        moment = time.fromisoformat(text[11:23])
+    except ValueError:
+        return None
+    seconds = (moment.hour * 60 + moment.minute) * 60 + moment.second
+    return start + seconds * 1_000_000 + moment.microsecond
 
 
 @lru_cache(maxsize=4096)

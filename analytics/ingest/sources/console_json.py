@@ -94,12 +94,14 @@ def read(raw: bytes) -> Row | None:
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
     # Each colon stands behind a key or inside a text. Where all are accounted for, no key stood twice.
-    fields, named = astuple(audit), astuple(user)
     colons += more + of_ips + of_techniques + of_collections
-    colons += 14 - fields.count(UNSET) + 3 - named.count(UNSET) + info_keys
-    for text in (*fields, *named):
-        if type(text) is str:
-            colons += text.count(":")
+    colons += 14 - astuple(audit).count(UNSET) + 3 - astuple(user).count(UNSET) + info_keys
+    short = (
+        f"{audit.time}{audit.verb}{audit.message}{audit.resources}{audit.requestURI}{audit.cluster}{audit.accountID}"
+        f"{audit.provider}{user.username}{user.uid}"
+    )
+    blob = audit.eventBlob or ""
+    colons += short.count(":") + blob.count(":")
     if raw.count(b":") != colons or not colons or (b"u003" in raw and _ESCAPED_COLON.search(raw)):
         return None
     return _row(
@@ -120,7 +122,7 @@ def read(raw: bytes) -> Row | None:
         audit.accountID or None,
         audit.provider or None,
         collections,
-        audit.eventBlob or None,
+        blob or None,
     )
 
 
@@ -200,7 +202,7 @@ def _row(
     if path is NOTHING:
         path = parse_request_uri(request_uri)
     status_code, impersonated, agent, audit_id, stage, level, body, blob_path, blob_flags = (
-        read_blob(event_blob) if event_blob else BLANK
+        read_blob(event_blob, with_path=path is NOTHING) if event_blob else BLANK
     )
     if path is NOTHING:
         path = blob_path

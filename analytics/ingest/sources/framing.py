@@ -21,6 +21,7 @@ _BLANK = b" \t\r\n"
 _BOM = b"\xef\xbb\xbf"
 _STRUCTURE = re.compile(rb'["\\{}\[\],]')
 _STRING_END = re.compile(rb'["\\]')
+_new = tuple.__new__
 _split = msgspec.json.Decoder(list[Raw]).decode
 
 
@@ -136,7 +137,7 @@ def _lines(blocks: Iterable[bytes]) -> Iterator[Framed]:
         for line in lines:
             number += 1
             if bare := line.strip(_BLANK):
-                yield Framed(bare, number)
+                yield _new(Framed, (bare, number, None))
     if bare := rest.strip(_BLANK):
         yield Framed(bare, number + 1)
 
