@@ -16,6 +16,7 @@ from kubedossier.analytics.answers import Answer, Fetched, frame, in_utc
 from kubedossier.analytics.coverage import collected, naive, runs
 from kubedossier.analytics.engine import Engine
 from kubedossier.analytics.errors import StorageError, UsageError
+from kubedossier.analytics.library import check_columns, find, library, placed
 from kubedossier.analytics.periods import Period, parse_period
 from kubedossier.analytics.questions import (
     Moment,
@@ -44,17 +45,20 @@ class Archive:
     Args:
         path: the archive's folder.
         as_of: number of the ledger entry to read it at; None is the newest.
+        queries: a folder of your own ``.sql`` files, which can then be asked by name.
 
     Attributes:
         path: the archive's folder.
         ledger: the entries up to that point.
+        queries: all questions that can be asked, by name.
 
     Raises:
         StorageError: there is no archive, or no such entry.
         IntegrityError: the ledger is broken.
+        UsageError: one of your own files is wrong; names it and the line.
     """
 
-    def __init__(self, path: str | Path, *, as_of: int | None = None) -> None:
+    def __init__(self, path: str | Path, *, as_of: int | None = None, queries: str | Path | None = None) -> None:
         self.path = Path(path)
         ledger = Ledger.read(self.path)
         if not ledger.entries:
@@ -63,6 +67,7 @@ class Archive:
                 hint="'kubedossier snapshot' or 'kubedossier import' makes one; --archive names another place.",
             )
         self.ledger = ledger if as_of is None else ledger.up_to(as_of)
+        self.queries: Mapping[str, catalogue.Query] = library(queries)
         self._engine = Engine(self.ledger)
 
     @property
@@ -89,10 +94,10 @@ class Archive:
             UsageError: there is no such query, parameter or period.
             StorageError: a file that the ledger names cannot be read.
         """
-        return self.ask(find(name), limit=limit, **asked)
+        return self.ask(find(name, self.queries), limit=limit, **asked)
 
     def ask(self, query: catalogue.Query, /, *, limit: int | None = None, lean: bool = False, **asked: Any) -> Answer:
-        """Ask a question that was loaded by ``catalogue.load``; otherwise as ``answer``.
+        """Ask a question that was found before; otherwise as ``answer``.
 
         ``lean`` spares a short-lived process the loading of Arrow; it is for few rows.
         """
@@ -106,7 +111,7 @@ class Archive:
         if query.trusted:
             fetched = self._engine.run(query.sql, parameters, scope, reads=reads, lean=lean, chosen=bool(own))
         else:
-            table = self._engine.run_foreign(query.sql, parameters, scope)
+            table = self._own(query, parameters, scope)
             fetched = Fetched(tuple(table.column_names), table)
         if limit and "limit" not in parameters:
             fetched = fetched.head(limit)
@@ -196,6 +201,14 @@ class Archive:
             raise UsageError(f"The period from {first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M} is empty")
         return between(first, last)
 
+    def _own(self, query: catalogue.Query, parameters: Mapping[str, Any], scope: Scope) -> pa.Table:
+        try:
+            table = self._engine.run_foreign(query.sql, parameters, scope)
+        except UsageError as error:
+            raise placed(error, query) from error
+        check_columns(table, query)
+        return table
+
     @cached_property
     def undated(self) -> int:
         """Records without a usable time; they belong to no period."""
@@ -223,19 +236,3 @@ class Archive:
         bounds = {"start": naive(period.start), "end": naive(period.end)}
         rows = self._engine.run(sql, bounds, Scope(), reads=Scope(period.start, period.end), lean=True)
         return frozenset("native" if is_native(one) else "raw" for (one,) in rows.values())
-
-
-def find(name: str) -> catalogue.Query:
-    """A query of the package by name.
-
-    Raises:
-        UsageError: there is none; names the nearest.
-    """
-    queries = catalogue.packaged()
-    if name in queries:
-        return queries[name]
-    near = catalogue.nearest(name, queries)
-    raise UsageError(
-        f"There is no query '{name}'" + (f"; did you mean '{near}'?" if near else ""),
-        hint="'kubedossier query --list' lists them.",
-    )

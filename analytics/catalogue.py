@@ -86,6 +86,8 @@ class Query:
         notes: how to read the answer and what it misses.
         sql: the statement without the header.
         trusted: whether it belongs to the package.
+        place: the file, as an error names it.
+        line: of the file, on which the statement begins.
     """
 
     name: str
@@ -98,6 +100,8 @@ class Query:
     notes: str
     sql: str
     trusted: bool
+    place: str
+    line: int
 
 
 @cache
@@ -115,9 +119,14 @@ def load(folder: Traversable | Path, *, trusted: bool = False) -> dict[str, Quer
     try:
         files = sorted((one for one in folder.iterdir() if one.name.endswith(".sql")), key=lambda one: one.name)
         texts = [(one.name, one.read_text("utf-8")) for one in files]
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"Cannot read the queries in '{folder}': {error}") from error
-    return {name.removesuffix(".sql"): parse(text, name, trusted=trusted) for name, text in texts}
+    except OSError as error:
+        raise UsageError(f"Cannot read the queries in '{folder}': {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"Cannot read the queries in '{folder}': a file is not UTF-8 text") from error
+    return {
+        name.removesuffix(".sql"): parse(text, name if trusted else f"{folder}/{name}", trusted=trusted)
+        for name, text in texts
+    }
 
 
 def parse(text: str, file: str, *, trusted: bool = False) -> Query:
@@ -126,7 +135,7 @@ def parse(text: str, file: str, *, trusted: bool = False) -> Query:
     Raises:
         UsageError: something is missing, unknown or contradicts the SQL; names file and line.
     """
-    name = file.removesuffix(".sql")
+    name = file.rpartition("/")[2].removesuffix(".sql")
     if not _NAME.fullmatch(name):
         raise _wrong(file, 1, "a query's name is lower case letters, digits and '_'")
     header, sql, first_line = _split(text, file)
@@ -143,7 +152,10 @@ def parse(text: str, file: str, *, trusted: bool = False) -> Query:
         raise _wrong(file, header["columns"][0][0], "no column is declared")
     _check_sql(sql, {one.name for one in parameters}, file, first_line)
     words = {key: _text(header, key) for key in ("title", "question", "order", "notes")}
-    return Query(name, parameters=parameters, columns=columns, reads=reads, sql=sql, trusted=trusted, **words)
+    return Query(
+        name, parameters=parameters, columns=columns, reads=reads, sql=sql, trusted=trusted, place=file,
+        line=first_line, **words,
+    )  # fmt: skip
 
 
 def nearest(name: str, names: Mapping[str, Query]) -> str | None:
@@ -166,7 +178,9 @@ def _split(text: str, file: str) -> tuple[Header, str, int]:
     lines = text.split("\n")
     for number, line in enumerate(lines, 1):
         if not line.startswith("--"):
-            return header, "\n".join(lines[number - 1 :]).strip() + "\n", number
+            sql = "\n".join(lines[number - 1 :])
+            blank = sql[: len(sql) - len(sql.lstrip())].count("\n")
+            return header, sql.strip() + "\n", number + blank
         if match := re.fullmatch(r"-- ([a-z]+):(?: (.*))?", line.rstrip()):
             key = match[1]
             if key not in _KEYS:

@@ -133,7 +133,8 @@ class Engine:
         except duckdb.PermissionException as error:
             raise UsageError(f"The SQL may read the views only: {_first_line(error)}", hint=_VIEWS_HINT) from error
         except duckdb.Error as error:
-            raise _known(error) or UsageError(f"The SQL does not work: {error}", hint=_VIEWS_HINT) from error
+            told = _with_line(connection, sql, parameters, error)
+            raise _known(error) or UsageError(f"The SQL does not work: {told}", hint=_VIEWS_HINT) from error
         finally:
             connection.close()
 
@@ -247,6 +248,18 @@ def _dataset(ledger: Ledger, files: tuple[FileRef, ...]) -> pyarrow.dataset.Data
 
 def _first_line(error: Exception) -> str:
     return str(error).splitlines()[0]
+
+
+def _with_line(
+    connection: duckdb.DuckDBPyConnection, sql: str, parameters: Mapping[str, object], error: duckdb.Error
+) -> duckdb.Error:
+    """The same error from where DuckDB tells the line of an unknown name, too; nothing is run for it."""
+    if isinstance(error, duckdb.BinderException | duckdb.CatalogException):
+        try:
+            connection.execute(f"explain {sql}", dict(parameters))
+        except duckdb.Error as again:
+            return again if type(again) is type(error) else error
+    return error
 
 
 def _known(error: duckdb.Error) -> KubedossierError | None:

@@ -122,12 +122,46 @@ def test_nothing_is_written_where_the_command_runs(archive, tmp_path, monkeypatc
     assert list(folder.iterdir()) == []
 
 
-def test_a_users_query_file_is_foreign(archive, tmp_path):
-    from kubedossier.analytics.catalogue import load
+HEADER = "-- title: T\n-- question: Q?\n-- columns:\n--   content varchar: c\n-- order: content\n-- reads: period\n"
 
-    header = "-- title: T\n-- question: Q?\n-- columns:\n--   content varchar: c\n-- order: content\n"
-    text = f"{header}-- reads: period\n-- notes: n\nselect content from read_text('{tmp_path / 'secret.txt'}')\n"
-    (tmp_path / "sly.sql").write_text(text)
-    (tmp_path / "secret.txt").write_text("secret")
-    with pytest.raises(UsageError, match="may read the views only"):
-        archive.ask(load(tmp_path)["sly"])
+
+@pytest.mark.parametrize("attack", ATTACKS, indirect=True)
+def test_a_users_file_reaches_nothing_either_and_the_error_names_it(archive, attack, tmp_path, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("mine")
+    (folder / "sly.sql").write_text(f"{HEADER}-- notes: n\n{attack}\n")
+    before = files_of(tmp_path)
+    with pytest.raises(UsageError) as caught:
+        Archive(archive.path, queries=folder).query("sly")
+    assert caught.value.message.startswith(f"{folder}/sly.sql, line 8: ")
+    assert files_of(tmp_path) == before
+
+
+@pytest.mark.parametrize(
+    ("sql", "said"),
+    [
+        ("\n\nselect cluster as content\nfrom events\nwhere nope = 1", "line 12: The SQL does not work"),
+        ("select cluster as content\nfrom nowhere", "line 9: The SQL does not work"),
+        ("select cluster as content\nfron events x y", "line 9: The SQL does not work"),
+        ("select cluster from events", "line 8: the SQL gives the columns cluster; declared are content"),
+        ("select 1 as content", "line 8: 'content' is declared as varchar, and the SQL gives int32"),
+        ("select count(*) as content from events", "declared as varchar, and the SQL gives bigint"),
+    ],
+)
+def test_a_users_file_is_held_against_its_header(archive, tmp_path, sql, said):
+    (tmp_path / "wrong.sql").write_text(f"{HEADER}-- notes: n\n{sql}\n")
+    with pytest.raises(UsageError) as caught:
+        Archive(archive.path, queries=tmp_path).query("wrong")
+    assert caught.value.message.startswith(f"{tmp_path}/wrong.sql, line ")
+    assert said in caught.value.message
+
+
+def test_a_users_file_of_every_type_is_asked_as_ours_are(archive, tmp_path):
+    columns = [("a", "varchar"), ("b", "varchar[]"), ("c", "bigint [events]"), ("d", "double [events]")]
+    columns += [("e", "boolean"), ("f", "timestamp"), ("g", "date")]
+    header = HEADER.replace("--   content varchar: c\n", "".join(f"--   {n} {kind}: x\n" for n, kind in columns))
+    sql = 'select "user" as a, techniques as b, 1::bigint as c, 0.5::double as d, true as e, time as f, date as g'
+    (tmp_path / "all_types.sql").write_text(f"{header}-- notes: n\n{sql} from events\n")
+    mine = Archive(archive.path, queries=str(tmp_path))
+    assert list(mine.queries)[-1] == "all_types"
+    assert mine.query("all_types", users=["alice"]).rows()[0][:5] == ("alice", [], 1, 0.5, True)
+    assert mine.query("all_types", users=["bob"]).is_empty()

@@ -191,13 +191,17 @@ def test_a_users_folder_adds_questions(root, tmp_path, monkeypatch):
         return CliRunner().invoke(cli, ["--archive", str(root), "query", *arguments], catch_exceptions=False)
 
     assert ask("mine", "-p", "least=2", "-f", "csv").stdout == "n\n30\n"
-    assert "mine " in ask("--list").stdout
+    assert [line.split()[0] for line in ask("--list").stdout.splitlines() if line[0] != " "] == [*packaged(), "mine"]
+    assert "How many? (your own)" in ask("--list").stdout
+    described = ask("mine", "--describe")
+    assert "least bigint" in described.stdout
+    assert "mine/mine.sql" in described.stderr
     with pytest.raises(UsageError, match="needs 'least': at least"):
         ask("mine")
     with pytest.raises(UsageError, match="'two' is not a bigint"):
         ask("mine", "-p", "least=two")
     (tmp_path / "mine" / "mine.sql").rename(tmp_path / "mine" / "top_users.sql")
-    with pytest.raises(UsageError, match="built in"):
+    with pytest.raises(UsageError, match=r"mine/top_users\.sql, line 1: there is a built-in query of that name"):
         ask("--list")
 
 

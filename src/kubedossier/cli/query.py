@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import shutil
 import sys
 from collections.abc import Mapping
@@ -65,7 +64,9 @@ def command(
     if listing:
         _list(_catalogue(settings))
     elif name is not None:
-        query = _find(name, _catalogue(settings))
+        from kubedossier.analytics.library import find
+
+        query = find(name, _catalogue(settings))
         if describe:
             _describe(query)
         else:
@@ -89,25 +90,9 @@ def _archive(settings: Settings) -> Archive:
 
 
 def _catalogue(settings: Settings) -> Mapping[str, Query]:
-    """The package's questions and the user's own, which may not take a name of the package's."""
-    from kubedossier.analytics.catalogue import load, packaged
+    from kubedossier.analytics.library import library
 
-    folder = settings.config.queries
-    own = load(folder) if folder else {}
-    for name in own:
-        if name in packaged():
-            raise UsageError(f"'{folder}' has a query '{name}', which is built in", hint="Give it another name.")
-    return dict(sorted({**packaged(), **own}.items()))
-
-
-def _find(name: str, queries: Mapping[str, Query]) -> Query:
-    if name in queries:
-        return queries[name]
-    near = difflib.get_close_matches(name, queries, n=1, cutoff=0.5)
-    raise UsageError(
-        f"There is no query '{name}'" + (f"; did you mean '{near[0]}'?" if near else ""),
-        hint="'kubedossier query --list' lists them.",
-    )
+    return library(settings.config.queries)
 
 
 def _pair(text: str) -> tuple[str, str]:
@@ -210,7 +195,8 @@ def _list(queries: Mapping[str, Query]) -> None:
 
     width = max(len(name) for name in queries) + 2
     for name, query in queries.items():
-        line = f"{name:<{width}}{visible(query.question)}"
+        mark = "" if query.trusted else " (your own)"
+        line = f"{name:<{width}}{visible(query.question)}{mark}"
         for part in textwrap.wrap(line, _columns() - 1, subsequent_indent=" " * width):
             write_line(part)
 
@@ -219,4 +205,6 @@ def _describe(query: Query) -> None:
     from kubedossier.analytics.catalogue_pages import described
     from kubedossier.cli.output import write_text
 
+    if not query.trusted:
+        say(f"Your own, in '{query.place}'.")
     write_text(described(query))
