@@ -45,6 +45,7 @@ def newcomer_actions(seen: Observed) -> Finding | None:
         statement="Newcomers with elevated access are known.",
         method="Review: privileged actions, not denied, of an identity or from an address that the archive does not "
         "hold before the period; for workloads only addresses outside private ranges. Met: none in the record.",
+        acts=acts,
     )  # fmt: skip
 
 

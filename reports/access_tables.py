@@ -6,28 +6,31 @@ What is cut stays in the attached data and the table says so.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 from kubedossier.analytics.vocabulary import user_kind
-from kubedossier.reports.cells import Row, headings, minute, number, value
-from kubedossier.reports.model import Cell, Table
+from kubedossier.reports.cells import Row, headings, minute, number, target, value
+from kubedossier.reports.model import Cell, Finding, Table
 from kubedossier.reports.newcomers import Newcomers, was_denied
-from kubedossier.reports.numbers import change
+from kubedossier.reports.numbers import change, counted
+from kubedossier.reports.observed import Action
 
 if TYPE_CHECKING:
     import polars as pl
 
-ACTIONS_SHOWN = 24
-ACTORS_SHOWN = 12
+ACTIONS_SHOWN = 8
+CITED_SHOWN = 36
+ACTORS_SHOWN = 10
 DENIED_SHOWN = 12
 NEW_SHOWN = 8
 
 
 def kinds(frame: pl.DataFrame, *, was: Mapping[str, int], before: str, known: bool, mark: str) -> Table:
     """Privileged actions by kind."""
-    counted = Counter(frame["kind"].to_list())
+    amounts = Counter(frame["kind"].to_list())
     users: dict[str, set[str | None]] = {}
     for kind, user in frame.select("kind", "user").iter_rows():
         users.setdefault(kind, set()).add(user)
@@ -38,9 +41,9 @@ def kinds(frame: pl.DataFrame, *, was: Mapping[str, int], before: str, known: bo
             Cell(text=change(None, was=was.get(kind, 0), now=amount) if known else "\u2013"),
             number(len(users[kind])),
         )
-        for kind, amount in sorted(counted.items(), key=lambda item: (-item[1], item[0]))
+        for kind, amount in sorted(amounts.items(), key=lambda item: (-item[1], item[0]))
     )
-    sums = (Cell(text="All"), number(sum(counted.values())), Cell(), Cell()) if rows else ()
+    sums = (Cell(text="All"), number(sum(amounts.values())), Cell(), Cell()) if rows else ()
     return Table(
         id="privileged-kinds",
         title="By kind",
@@ -94,10 +97,64 @@ def actors(frame: pl.DataFrame, *, mark: str) -> Table:
     )
 
 
-def actions(frame: pl.DataFrame, new: Newcomers, *, mark: str) -> Table:
-    """Single privileged actions: when, what, who from where, on what; newcomers first, then people, then all others."""
+def cited(acts: Sequence[Action], findings: Sequence[Finding], *, mark: str) -> Table | None:
+    """The actions that exceptions rest on, in the order of time, each with the rules that cite it; None without any."""
+    rules: dict[str, list[str]] = {}
+    for finding in findings:
+        if finding.rating == "exception":
+            for event in finding.events:
+                rules.setdefault(event, []).append(finding.rule)
+    shown = {one.event_id: one for one in acts if one.event_id in rules}
+    ordered = sorted(shown.values(), key=lambda one: (one.time, one.event_id))
+    runs = [list(run) for _, run in groupby(ordered, key=lambda one: (_alike(one), rules[one.event_id]))]
+    rows = tuple(_cited(run, rules[run[0].event_id]) for run in runs[:CITED_SHOWN])
+    if not rows:
+        return None
+    return Table(
+        id="cited-actions",
+        title="What the exceptions rest on",
+        headings=headings(
+            ("Time (UTC)", "Identity and source", "Action, object and cluster", "Cited by", "Event"),
+            ("time", "value", "value", "text", "value"),
+            (12, 27, 32, 16, 13),
+        ),
+        rows=rows,
+        total=len(runs),
+        note=f"{counted(len(ordered), 'action')} in the order of time; alike ones that follow each other stand in one "
+        "row. An event is named by the start of its id in the attached data.",
+        empty="",
+        mark=mark,
+    )
+
+
+def _alike(act: Action) -> tuple[object, ...]:
+    return (act.user, act.addresses, act.cluster, act.kind, act.action, act.denied)
+
+
+def _cited(run: Sequence[Action], rules: Sequence[str]) -> tuple[Cell, ...]:
+    """One row of alike actions: the first is shown, the others are counted."""
+    first, last = run[0], run[-1]
+    more = f"and {len(run) - 1:,} more" if len(run) > 1 else ""
+    until = f"{first.time:%H:%M}\u2013{last.time:%H:%M}" if len(run) > 1 else f"{first.time:%H:%M:%S}"
+    bound = f"binds {first.detail[0]} to {', '.join(first.detail[1:])}" if first.detail else ""
+    return (
+        Cell(text=f"{first.time:%a} {first.time.day} {first.time:%b}", under=until),
+        value(first.user, ", ".join(first.addresses)),
+        value(f"{first.action} {first.target}".strip() or None, bound, more, first.cluster or ""),
+        Cell(text=", ".join(rules)),
+        value(first.event_id[:12], more),
+    )
+
+
+def actions(frame: pl.DataFrame, new: Newcomers, above: frozenset[str], *, mark: str) -> Table:
+    """Single privileged actions: when, what, who from where, on what; newcomers first, then people, then all others.
+
+    The events ``above`` stand in a table of their own, and come last here.
+    """
 
     def group(row: Row) -> int:
+        if row["event_id"] in above:
+            return 3
         return 0 if new.took(row) and not was_denied(row) else 1 if _is_person(row["user"]) else 2
 
     ordered = sorted(frame.rows(named=True), key=group)
@@ -112,7 +169,7 @@ def actions(frame: pl.DataFrame, new: Newcomers, *, mark: str) -> Table:
         ),
         rows=tuple(_action(row) for row in ordered[:ACTIONS_SHOWN]),
         total=frame.height,
-        note=f"{first}, then all others; each in the order of time.",
+        note=f"{'Without those above. ' if above else ''}{first}, then all others; each in the order of time.",
         empty="No privileged action in this period.",
         mark=mark,
     )
@@ -128,7 +185,7 @@ def denied(frame: pl.DataFrame, *, mark: str) -> Table:
     rows = tuple(
         (
             value(found[0]["user"]),
-            value(f"{found[0]['action'] or ''} {_object({**found[0], 'name': ''})}".strip() or None, key[1]),
+            value(f"{found[0]['action'] or ''} {target({**found[0], 'name': ''})}".strip() or None, key[1]),
             number(len(found)),
             Cell(text=minute(found[0]["time"])),
             Cell(text=minute(found[-1]["time"])),
@@ -224,14 +281,8 @@ def _action(row: Row) -> tuple[Cell, ...]:
         Cell(text=f"{when.day} {when:%b}", under=f"{when:%H:%M:%S}"),
         Cell(text=row.get("kind") or row.get("action") or ""),
         value(user, acted_as, ", ".join(row.get("source_ips") or [])),
-        value(f"{row.get('action') or ''} {_object(row)}".strip() or None, row.get("cluster") or ""),
+        value(f"{row.get('action') or ''} {target(row)}".strip() or None, row.get("cluster") or ""),
         Cell(text=" ".join(part for part in (decision, str(status) if status is not None else "") if part) or "\u2013"),
-    )
-
-
-def _object(row: Row) -> str:
-    return "/".join(
-        part for part in (row.get("namespace"), row.get("resource"), row.get("name"), row.get("subresource")) if part
     )
 
 

@@ -17,6 +17,7 @@ from kubedossier.analytics import figures
 from kubedossier.analytics.vocabulary import techniques as known_techniques
 from kubedossier.reports import access_tables, record_tables, tables, wording
 from kubedossier.reports.asking import Asked, agreed_total, ask, intact_files
+from kubedossier.reports.cells import target
 from kubedossier.reports.evidence import manifest, tool_versions
 from kubedossier.reports.findings import judge
 from kubedossier.reports.model import Chart, Completeness, Cover, Fact, Report, Request, Section, Table, Value
@@ -58,12 +59,15 @@ def build(archive: Archive, period: Period, request: Request) -> Report:
     checked = intact_files(archive, period)
     asked = ask(archive, period)
     events = agreed_total(asked)
-    seen = _observed(asked, period, events)
+    new = _new(asked)
+    seen = _observed(asked, period, events, archive, checked)
     found = judge(seen)
-    new, has_past = _new(asked), seen.previous_known
+    has_past = seen.previous_known
+    cited = access_tables.cited((*seen.grave, *seen.actions), found, mark=asked.marks["privileged_actions"])
     cover_head = _head(archive, period, request)
     manifest_file = manifest(_manifest_head(cover_head, request), asked.collection)
     seal = hashlib.sha256(manifest_file.data).hexdigest()
+    above = frozenset(event for one in found if one.rating == "exception" for event in one.events)
     before = seen.previous_short[:3] if period.is_month else seen.previous_short
     shaded = wording.WEEKENDS if figures.step_for(period) == "day" else ""
     shaded_lines = wording.WEEKENDS if period.days <= figures.WEEKENDS_SHOWN else ""
@@ -108,8 +112,9 @@ def build(archive: Archive, period: Period, request: Request) -> Report:
             asked.frame("privileged_actions"), mark=asked.marks["privileged_actions"]
         ),
         privileged=access_tables.actions(
-            asked.frame("privileged_actions"), new, mark=asked.marks["privileged_actions"]
+            asked.frame("privileged_actions"), new, above, mark=asked.marks["privileged_actions"]
         ),
+        cited=cited,
         denied=access_tables.denied(asked.frame("denied_requests"), mark=asked.marks["denied_requests"]),
         custody=_custody(asked, cover_head, checked),
         evidence=asked.collection.evidence,
@@ -120,11 +125,12 @@ def build(archive: Archive, period: Period, request: Request) -> Report:
     )
 
 
-def _observed(asked: Asked, period: Period, events: int) -> Observed:
+def _observed(asked: Asked, period: Period, events: int, archive: Archive, checked: int) -> Observed:
     activity, before = asked.frame("activity"), asked.frame("activity_before")
     runs = asked.frame("receipts")
     known = known_techniques()
     names = sorted({name for name in asked.frame("techniques")["technique"].to_list() if name not in known})
+    new = _new(asked)
     return Observed(
         days=figures.day_strip(asked.answers["coverage"], period),
         clusters=figures.cluster_calendar(asked.answers["clusters"], period),
@@ -135,7 +141,12 @@ def _observed(asked: Asked, period: Period, events: int) -> Observed:
         previous_known=_has_past(asked),
         previous_title=period.previous().title(),
         previous_short=f"{period.previous().start:%B}" if period.is_month else "before",
-        actions=_actions(asked),
+        actions=_actions(asked.frame("privileged_actions"), new),
+        actions_before=_actions(asked.frame("privileged_before"), new),
+        grave=_actions(asked.frame("grave_changes"), new),
+        files_checked=checked,
+        retracted=sum(entry["type"] == "retract" for entry in archive.ledger.entries),
+        rollbacks=sum("rollback" in entry for entry in archive.ledger.entries),
         anonymous_served=_anonymous_served(asked),
         received=_total(runs, "received"),
         new=_total(runs, "new"),
@@ -163,11 +174,23 @@ def _has_past(asked: Asked) -> bool:
     return any(state != figures.MISSING for state in asked.frame("coverage_before")["state"].to_list())
 
 
-def _actions(asked: Asked) -> list[Action]:
-    new = _new(asked)
+def _actions(frame: pl.DataFrame, new: Newcomers) -> list[Action]:
     return [
-        Action(row["time"], row["user"], row["kind"], row["cluster"], was_denied(row), new.took(row))
-        for row in asked.frame("privileged_actions").iter_rows(named=True)
+        Action(
+            time=row["time"],
+            user=row["user"],
+            kind=row["kind"],
+            cluster=row["cluster"],
+            denied=was_denied(row),
+            is_new=new.took(row),
+            action=row["action"] or "",
+            target=target(row),
+            detail=tuple(row.get("detail") or ()),
+            addresses=tuple(row["source_ips"] or ()),
+            status=row["status_code"],
+            event_id=row["event_id"],
+        )
+        for row in frame.iter_rows(named=True)
     ]
 
 

@@ -17,6 +17,12 @@ def value(raw: str | None, *lines: str, tone: Tone = "plain") -> Cell:
     return Cell(raw=raw, is_value=True, lines=tuple(line for line in lines if line), tone=tone)
 
 
+def target(row: Row) -> str:
+    """What a request was about: namespace, resource, name and subresource, as far as known."""
+    parts = (row.get("namespace"), row.get("resource"), row.get("name"), row.get("subresource"))
+    return "/".join(part for part in parts if part)
+
+
 def number(amount: int) -> Cell:
     """A cell with a count."""
     return Cell(text=count(amount))

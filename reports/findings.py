@@ -20,6 +20,14 @@ from kubedossier.reports.access_rules import (
     role_changes,
     secret_access,
 )
+from kubedossier.reports.exception_rules import (
+    bulk_secrets,
+    burst,
+    impaired_defences,
+    integrity,
+    off_hours_newcomers,
+    wide_rights,
+)
 from kubedossier.reports.model import Finding, Part, Rating, Value
 from kubedossier.reports.numbers import counted, days_listed, percent, short_day
 from kubedossier.reports.observed import NAMES_SHOWN, Observed, finding
@@ -29,7 +37,7 @@ DENIED_GROWTH = 2.0
 DENIED_MINIMUM = 10
 VOLUME_CHANGE = 0.5
 SILENT_DAYS = 3
-_ABOUT_THE_RECORD = ("completeness", "accounting", "population")
+_ABOUT_THE_RECORD = ("completeness", "accounting", "population", "integrity")
 RATINGS: tuple[Rating, ...] = ("exception", "review", "met")
 
 
@@ -213,12 +221,18 @@ RULES: tuple[Callable[[Observed], Finding | None], ...] = (
     completeness,
     accounting,
     population,
+    integrity,
+    wide_rights,
+    impaired_defences,
+    off_hours_newcomers,
+    bulk_secrets,
     anonymous,
     newcomer_actions,
     role_changes,
     secret_access,
     interactive_access,
     elevated,
+    burst,
     silent_clusters,
     denied,
     volume,

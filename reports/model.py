@@ -8,7 +8,7 @@ as it was received and is made visible by ``text`` when it is shown.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Literal
 
 from kubedossier.analytics.figures import Figure
@@ -102,6 +102,31 @@ class KeyFigure:
 
 
 @dataclass(frozen=True, slots=True)
+class Disposition:
+    """A decision about a finding, as the ledger holds it; all texts are an operator's.
+
+    Attributes:
+        outcome: such as ``accepted``; entry: number of the ledger entry; at: its time; by: who recorded it.
+        expires: first day on which it no longer counts; None where it does not end.
+        state: ``current``; ``expired``; or ``changed since``, where the finding rests on something else by now.
+    """
+
+    outcome: str
+    reason: str
+    ticket: str
+    expires: date | None
+    by: str
+    entry: int
+    at: datetime
+    state: Literal["current", "expired", "changed since"]
+
+    @property
+    def is_current(self) -> bool:
+        """Whether it still holds."""
+        return self.state == "current"
+
+
+@dataclass(frozen=True, slots=True)
 class Finding:
     """The outcome of one rule.
 
@@ -111,6 +136,11 @@ class Finding:
         support: how far this record supports the statement.
         method: when the rule gives which rating, with its threshold.
         section: id of the section to read on.
+        events: ids of the events it cites, in hex, sorted.
+        id: names the finding in the ledger, such as ``2026-10/denied``; the same as long as rule and period are.
+        basis: SHA-256 of what the rating rests on, hex; another one means that the finding is no longer the same.
+        controls: the controls of the chosen frameworks it bears on, such as ``SOC 2 CC6.3``.
+        disposition: what was decided about it; None where nothing was.
     """
 
     rule: str
@@ -122,6 +152,11 @@ class Finding:
     method: str
     section: str
     marks: tuple[str, ...]
+    events: tuple[str, ...] = ()
+    id: str = ""
+    basis: str = ""
+    controls: tuple[str, ...] = ()
+    disposition: Disposition | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,6 +301,7 @@ class Report:
     privileged_lead: Phrase
     privileged_kinds: Table
     privileged_people: Table
+    cited: Table | None
     privileged: Table
     denied: Table
     custody: tuple[Fact, ...]

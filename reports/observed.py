@@ -22,7 +22,10 @@ NAMES_SHOWN = 3
 class Action:
     """One privileged action, as far as a rule looks at it.
 
-    ``is_new``: of an identity, or from an address, that the archive does not hold before the period.
+    Attributes:
+        is_new: of an identity, or from an address, that the archive does not hold before the period.
+        target: namespace, resource, name and subresource, as far as known, with slashes between them.
+        detail: what the body of the request tells, such as the role bound and to whom; may be empty.
     """
 
     time: datetime
@@ -31,6 +34,12 @@ class Action:
     cluster: str | None
     denied: bool
     is_new: bool
+    action: str = ""
+    target: str = ""
+    detail: tuple[str, ...] = ()
+    addresses: tuple[str, ...] = ()
+    status: int | None = None
+    event_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +51,10 @@ class Observed:
         denied, previous_events, previous_denied: requests.
         previous_known: whether the period before was recorded.
         previous_title, previous_short: its name in full, and short enough for the head of a column.
+        actions: privileged actions of the period; actions_before: of the one before; grave: changes that put everything
+            at risk, some of them privileged actions, too.
+        files_checked: files compared with the ledger before anything was counted; retracted: runs that were taken
+            back; rollbacks: restored backups that were accepted.
         anonymous_served: requests of anonymous callers that were served, but for health and version paths.
         received, new, duplicate, rejected, skipped: of all runs that touch the period, whole runs.
         unstable_windows: windows read again and still changing; windows: all of the period.
@@ -58,6 +71,11 @@ class Observed:
     previous_title: str
     previous_short: str
     actions: Sequence[Action]
+    actions_before: Sequence[Action]
+    grave: Sequence[Action]
+    files_checked: int
+    retracted: int
+    rollbacks: int
     anonymous_served: int
     received: int
     new: int
@@ -80,6 +98,11 @@ def finding(
     *,
     statement: str,
     method: str,
+    acts: Sequence[Action] = (),
 ) -> Finding:
-    """A finding; how far the evidence supports the statement follows from the rating."""
-    return Finding(rule, rating, title, text, statement, _SUPPORT[rating], method, section, marks)
+    """A finding; how far the evidence supports the statement follows from the rating.
+
+    ``acts`` are the actions it rests on; their events are cited.
+    """
+    events = tuple(sorted({one.event_id for one in acts}))
+    return Finding(rule, rating, title, text, statement, _SUPPORT[rating], method, section, marks, events)

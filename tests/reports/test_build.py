@@ -81,9 +81,18 @@ def test_newcomers_are_named_and_their_actions_come_first(newcomers_report):
     people, addresses = newcomers_report.first_seen
     assert [(row[0].raw, row[5].text) for row in people.rows] == [("eve@example.com", "2"), ("zoe@example.com", "0")]
     assert [row[0].raw for row in addresses.rows] == ["203.0.113.77", "10.9.9.9"]
-    shown = [(row[2].raw, row[1].text) for row in newcomers_report.privileged.rows]
-    assert shown[:2] == [("eve@example.com", "exec"), ("eve@example.com", "secret access")]
-    assert shown[2][0] == "anna@example.com"
+    assert newcomers_report.privileged.rows[0][2].raw == "anna@example.com"
+
+
+def test_what_exceptions_cite_stands_before_all_other_actions(newcomers_report):
+    cited = newcomers_report.cited
+    assert [(row[1].raw, row[1].lines[0], row[3].text) for row in cited.rows] == [
+        ("eve@example.com", "203.0.113.77", "off-hours-newcomers")
+    ] * 2
+    finding = next(one for one in newcomers_report.findings if one.rule == "off-hours-newcomers")
+    assert finding.rating == "exception"
+    assert {row[4].raw for row in cited.rows} == {event[:12] for event in finding.events}
+    assert {row[2].raw for row in newcomers_report.privileged.rows[-2:]} == {"eve@example.com"}
 
 
 def test_without_an_earlier_record_nobody_is_new(hostile_report):
@@ -222,13 +231,16 @@ def test_rules_never_speak_of_compliance(busy_report, quiet_report, hostile_repo
 def test_what_was_not_found_in_a_record_with_holes_is_supported_in_part(busy_report, quiet_report):
     partly = {one.rule for one in busy_report.findings if (one.rating, one.support) == ("met", "partly supports")}
     assert {"anonymous", "newcomers", "denied"} <= partly
-    assert not partly & {"accounting", "population"}
+    assert not partly & {"accounting", "population", "integrity"}
     assert {one.support for one in quiet_report.findings if one.rating == "met"} == {"supports"}
 
 
 def test_where_nothing_was_recorded_only_the_record_is_judged(quiet):
     report = build(quiet, parse_period("2025-01", now=NOW), Request())
-    assert [(one.rule, one.rating) for one in report.findings] == [("completeness", "exception")]
+    assert [(one.rule, one.rating) for one in report.findings] == [
+        ("completeness", "exception"),
+        ("integrity", "met"),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -247,7 +259,7 @@ def observed(busy, **changes):
     from kubedossier.reports.build import _observed
 
     asked = asking.ask(busy, OCTOBER)
-    return dataclasses.replace(_observed(asked, OCTOBER, asking.agreed_total(asked)), **changes)
+    return dataclasses.replace(_observed(asked, OCTOBER, asking.agreed_total(asked), busy, 2), **changes)
 
 
 def test_each_rule_changes_its_rating_with_what_it_reads(busy):
@@ -262,6 +274,7 @@ def test_each_rule_changes_its_rating_with_what_it_reads(busy):
             ({"received": seen.received + 2, "rejected": 2}, "review"),
         ],
         "population": [({"unstable_windows": 1}, "review")],
+        "integrity": [({"rollbacks": 1}, "review"), ({"retracted": 1}, "review"), ({}, "met")],
         "anonymous": [({"anonymous_served": 1}, "exception")],
         "role-changes": [({"actions": []}, "met")],
         "elevated": [({"actions": []}, "met")],

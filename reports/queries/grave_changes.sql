@@ -1,0 +1,106 @@
+-- title: Wide rights and weakened defences
+-- question: Who granted rights over everything, or to everybody, and who removed what watches the clusters?
+-- parameters:
+--   period_start timestamp: first moment of the period
+--   period_end timestamp: first moment after it
+-- columns:
+--   time timestamp: of the request, UTC
+--   user varchar: the authenticated user
+--   kind varchar: what makes it grave; the first of the list in the notes that fits
+--   detail varchar[]: the role that was bound, then the names it was bound to; null where there are none
+--   action varchar: verb of the request
+--   resource varchar: such as clusterrolebindings
+--   subresource varchar: null for most
+--   namespace varchar: null for what belongs to the whole cluster
+--   name varchar: of the object
+--   cluster varchar: name
+--   decision varchar: allow or forbid, as the API server logged it
+--   status_code bigint [HTTP]: of the answer; null where the record has none
+--   source_ips varchar[]: as received
+--   event_id varchar: hex, names the event in the archive
+-- order: time, event_id
+-- reads: period
+-- notes: cluster-admin bound: the role was given by a binding. rights for everybody: a binding to system:anonymous,
+--   system:unauthenticated or system:authenticated. wildcard role: a rule with all verbs on all resources was written.
+--   events deleted: Kubernetes events, which tell what happened. webhook deleted: an admission webhook or policy, which
+--   holds rules up. The role, its rules and the names bound come from the body of the request or of the answer; where
+--   neither was logged, only the kinds of deletion can be seen. The cluster's own components are left out.
+with asked as (
+  select
+    *,
+    case when resource in ('roles', 'clusterroles', 'rolebindings', 'clusterrolebindings') and json_valid(event_blob)
+      then cast(event_blob as json)
+    end as body
+  from events
+  where time >= $period_start and time < $period_end
+    and not coalesce(
+      user_kind in ('system', 'node') or starts_with("user", 'system:serviceaccount:kube-system:'),
+      false
+    )
+    and (
+      resource in ('roles', 'clusterroles', 'rolebindings', 'clusterrolebindings')
+      and action in ('create', 'update', 'patch')
+      or resource in (
+        'events',
+        'validatingwebhookconfigurations',
+        'mutatingwebhookconfigurations',
+        'validatingadmissionpolicies',
+        'validatingadmissionpolicybindings'
+      )
+      and action in ('delete', 'deletecollection')
+    )
+),
+opened as (
+  select
+    *,
+    coalesce(
+      json_extract_string(body, '$.requestObject.roleRef.name'),
+      json_extract_string(body, '$.responseObject.roleRef.name')
+    ) as role,
+    list_concat(
+      json_extract_string(body, '$.requestObject.subjects[*].name'),
+      json_extract_string(body, '$.responseObject.subjects[*].name')
+    ) as subjects,
+    list_concat(
+      json_extract(body, '$.requestObject.rules[*]'),
+      json_extract(body, '$.responseObject.rules[*]')
+    ) as rules
+  from asked
+),
+named as (
+  select
+    *,
+    case
+      when role = 'cluster-admin' then 'cluster-admin bound'
+      when list_has_any(subjects, ['system:anonymous', 'system:unauthenticated', 'system:authenticated'])
+        then 'rights for everybody'
+      when len(
+        list_filter(
+          rules,
+          lambda one: list_contains(json_extract_string(one, '$.verbs[*]'), '*')
+            and list_contains(json_extract_string(one, '$.resources[*]'), '*')
+        )
+      ) > 0 then 'wildcard role'
+      when resource = 'events' then 'events deleted'
+      when action in ('delete', 'deletecollection') then 'webhook deleted'
+    end as kind
+  from opened
+)
+select
+  time,
+  "user",
+  kind,
+  case when role is not null then list_prepend(role, list_sort(list_distinct(subjects))) end as detail,
+  action,
+  resource,
+  subresource,
+  namespace,
+  name,
+  cluster,
+  decision,
+  cast(status_code as bigint) as status_code,
+  source_ips,
+  lower(hex(event_id)) as event_id
+from named
+where kind is not null
+order by time, event_id
