@@ -68,6 +68,7 @@ class Outcome:
         window: the range that was asked for, where it is known.
         filtered: only some events were asked for, so nothing about coverage is claimed.
         received, new, duplicate, rejected, skipped: sums over the commits.
+        known_rejects: of the duplicates, those that an earlier run kept as rejects.
         collected: ranges this run attests.
         gaps: ranges that are not known to be whole, with the reason.
         commits: number of ledger entries.
@@ -81,6 +82,7 @@ class Outcome:
     duplicate: int = 0
     rejected: int = 0
     skipped: int = 0
+    known_rejects: int = 0
     collected: list[Window] = field(default_factory=list)
     gaps: list[Gap] = field(default_factory=list)
     reasons: Counter[str] = field(default_factory=Counter)
@@ -89,12 +91,12 @@ class Outcome:
 
     @property
     def complete(self) -> bool:
-        """Whether there is neither a gap nor a reject."""
+        """Whether there is neither a gap nor a new reject."""
         return not self.gaps and not self.rejected
 
     def add(self, receipt: Receipt, collected: list[Window], gaps: list[Gap]) -> None:
         """Count one commit in."""
-        for name in ("received", "new", "duplicate", "rejected", "skipped"):
+        for name in ("received", "new", "duplicate", "rejected", "skipped", "known_rejects"):
             setattr(self, name, getattr(self, name) + getattr(receipt, name))
         self.reasons.update(receipt.reasons)
         self.collected = joined([*self.collected, *collected])

@@ -1,7 +1,8 @@
 """The intake: records become rows, repeats are counted, rejects are kept, and one entry commits them all.
 
-The one way events enter an archive, for the Console and for files alike. A record is archived, counted as a duplicate,
-kept as a reject, or counted as a look-alike; nothing else can happen to it.
+The one way events enter an archive, for the Console and for files alike. A record is archived, counted as a duplicate
+(of an event, or of a reject that an earlier run kept), kept as a reject, or counted as a look-alike; nothing else can
+happen to it.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import Any, Literal
 
 from kubedossier.analytics.ingest.parsing import RejectedRecord
 from kubedossier.analytics.ingest.row import Record, Row, build_batch, month_name
-from kubedossier.analytics.ingest.seen import SeenEvents
+from kubedossier.analytics.ingest.seen import SeenEvents, SeenRejects
 from kubedossier.analytics.ingest.sources import SkippedRecord, derive, expand, read_ordinary
 from kubedossier.analytics.ingest.techniques import FLAGS as TECHNIQUE_FLAGS
 from kubedossier.analytics.store.commit import Writer, new_id, storage_errors
@@ -34,13 +35,14 @@ class Receipt:
         id: the entry's id, in file names and the column ``snapshot``.
         seq: the entry's number.
         received: records that are events or rejects.
-        new, duplicate, rejected: their sum is ``received``.
+        new, duplicate, rejected: their sum is ``received``; each reject counts when it is kept, then as a duplicate.
         skipped: look-alikes, which are neither.
         drift: how often each flag was set on new events.
         months: new events by month.
         reasons: how often each reason to reject came up.
         look_alikes: how often each kind of look-alike came up.
         unwitnessed: why the head could not be witnessed; empty where it was.
+        known_rejects: of the duplicates, those that an earlier run kept as rejects.
     """
 
     id: str
@@ -55,6 +57,7 @@ class Receipt:
     reasons: dict[str, int]
     look_alikes: dict[str, int]
     unwitnessed: str = ""
+    known_rejects: int = 0
 
 
 @dataclass
@@ -86,6 +89,7 @@ class _Commit:
     look_alikes: Counter[str] = field(default_factory=Counter)
     reject_lines: list[bytes] = field(default_factory=list)
     reject_leaves: list[bytes] = field(default_factory=list)
+    known_rejects: list[bytes] = field(default_factory=list)
 
 
 class Intake:
@@ -95,17 +99,21 @@ class Intake:
         root: the archive; made when absent.
         kind: the type of the ledger entries.
         wait: wait for another writer instead of failing.
+        reject_again: keep rejects though an earlier run kept the same, whose files this run is to replace.
 
     Raises:
         BusyError: another writer is at work.
         StorageError: the archive cannot be written.
     """
 
-    def __init__(self, root: Path, *, kind: Literal["snapshot", "import"], wait: bool = False) -> None:
+    def __init__(
+        self, root: Path, *, kind: Literal["snapshot", "import"], wait: bool = False, reject_again: bool = False
+    ) -> None:
         self._kind = kind
         self._writer = Writer(root, wait=wait)
         self.run = new_id(datetime.now(UTC))
         self._seen = SeenEvents(root, self._writer.ledger.live(), self._writer.ledger.retracted)
+        self._rejects = SeenRejects(root, () if reject_again else self._writer.ledger.live("rejects"))
         self._staged: _Commit | None = None
         self._pending: list[Record] = []
 
@@ -188,7 +196,7 @@ class Intake:
                 try:
                     row = derive(one)
                 except RejectedRecord as error:
-                    _reject(staged, one, error.reason)
+                    self._reject(staged, one, error.reason)
                 except SkippedRecord as error:
                     staged.look_alikes[str(error)] += 1
                 else:
@@ -199,6 +207,14 @@ class Intake:
         with storage_errors("Writing to the archive"):
             self._seen.prepare(row.time for row in rows)
             self._stage(staged, rows, sources)
+
+    def _reject(self, staged: _Commit, record: Record, reason: str) -> None:
+        if self._rejects.has(record.source, record.raw):
+            staged.known_rejects.append(leaf(record.raw))
+            return
+        staged.reject_lines.append(Reject(reason, record.source, record.place, record.raw, record.context).line())
+        staged.reject_leaves.append(leaf(record.raw))
+        staged.reasons[reason] += 1
 
     def _stage(self, staged: _Commit, rows: Sequence[Row], sources: Sequence[Record]) -> None:
         receipt_us = int(staged.at.timestamp()) * 1_000_000
@@ -258,20 +274,14 @@ def flag_receipt(row: Row, receipt_us: int) -> None:
         row.flags = (*(row.flags or ()), "time_after_receipt")
 
 
-def _reject(staged: _Commit, record: Record, reason: str) -> None:
-    staged.reject_lines.append(Reject(reason, record.source, record.place, record.raw, record.context).line())
-    staged.reject_leaves.append(leaf(record.raw))
-    staged.reasons[reason] += 1
-
-
 def _facts(staged: _Commit) -> dict[str, Any]:
     observed, added = staged.observed.counts(), staged.added.counts()
-    rejected = len(staged.reject_leaves)
+    rejected, known = len(staged.reject_leaves), len(staged.known_rejects)
     return {
         "counts": {
-            "received": sum(observed.values()) + rejected,
+            "received": sum(observed.values()) + known + rejected,
             "new": sum(added.values()),
-            "duplicate": staged.duplicates,
+            "duplicate": staged.duplicates + known,
             "rejected": rejected,
             "skipped": sum(staged.look_alikes.values()),
         },
@@ -281,6 +291,7 @@ def _facts(staged: _Commit) -> dict[str, Any]:
             "n": rejected,
             "digest": digest(staged.reject_leaves),
             "reasons": _sorted(staged.reasons),
+            "known": {"n": known, "digest": digest(staged.known_rejects)},
         },
         "skipped": _sorted(staged.look_alikes),
         "formats": _sorted(staged.formats),
@@ -297,6 +308,7 @@ def _receipt(staged: _Commit, seq: int, counts: Mapping[str, int], unwitnessed: 
         reasons=_sorted(staged.reasons),
         look_alikes=_sorted(staged.look_alikes),
         unwitnessed=unwitnessed,
+        known_rejects=len(staged.known_rejects),
         **counts,
     )
 

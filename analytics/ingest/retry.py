@@ -26,7 +26,7 @@ def retry_rejects(archive: Path, *, labels: Labels | None = None, wait: bool = F
         BusyError: another writer is at work.
         StorageError: the archive cannot be read or written.
     """
-    with Intake(archive, kind="import", wait=wait) as intake:
+    with Intake(archive, kind="import", wait=wait, reject_again=True) as intake:
         files = intake.ledger.live("rejects")
         if not files:
             return None

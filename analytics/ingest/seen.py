@@ -1,7 +1,8 @@
-"""Which events an archive already has: deduplication by event id.
+"""What an archive already has: events by their id, rejects by their bytes and source.
 
-A repeat has the same time, so only files whose time range touches the new events are asked, and only for the ids.
-What was asked once is kept.
+A repeated event has the same time, so only files whose time range touches the new events are asked, and only for the
+ids. Files of rejects are read when the first reject of a run comes, which in most runs never happens. What was asked
+once is kept.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ import pyarrow.parquet as pq
 from kubedossier.analytics.errors import IntegrityError
 from kubedossier.analytics.ingest.times import from_micros
 from kubedossier.analytics.schema import UNDATED, FileRef
+from kubedossier.analytics.store.digests import leaf
+from kubedossier.analytics.store.rejects import read_rejects
 
 
 class SeenEvents:
@@ -79,3 +82,32 @@ def _touches(file: FileRef, dated: list[int], *, undated: bool) -> bool:
         return False
     low, high = from_micros(min(dated)), from_micros(max(dated))
     return file.min_time - timedelta(microseconds=1) <= high and low <= file.max_time + timedelta(microseconds=1)
+
+
+class SeenRejects:
+    """The rejects that were there before a run.
+
+    The same bytes from the same source are the same reject: the overlap of snapshots, or a file imported again. Within
+    one run every place counts, so what the run itself adds is not asked for.
+
+    Args:
+        root: the archive.
+        files: its live files of rejects.
+    """
+
+    def __init__(self, root: Path, files: Iterable[FileRef]) -> None:
+        self._root = root
+        self._files = list(files)
+        self._known: set[tuple[str, bytes]] | None = None
+
+    def has(self, source: str, raw: bytes) -> bool:
+        """Whether such a reject is kept already.
+
+        Raises:
+            StorageError: a file of rejects cannot be read.
+        """
+        if self._known is None:
+            self._known = {
+                (one.source, leaf(one.raw)) for file in self._files for one in read_rejects(self._root, file)
+            }
+        return (source, leaf(raw)) in self._known

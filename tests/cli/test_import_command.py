@@ -68,6 +68,39 @@ def test_a_bad_line_is_rejected_with_its_place_and_the_rest_is_archived(kubedoss
     assert json.loads(kept[0]["context"]) == {"file": "some.ndjson"}
 
 
+def test_a_bad_line_that_comes_again_is_a_duplicate_and_not_stored_twice(kubedossier, archive_path, tmp_path):
+    path = tmp_path / "some.ndjson"
+    path.write_bytes(event(1).encode() + b"\nbroken\nbroken\n")
+    code, out, _ = kubedossier("import", path)
+    assert (code, out.splitlines()[0]) == (4, "3 received: 1 new, 0 duplicate, 2 rejected")
+    code, out, err = kubedossier("import", path)
+    assert (code, out.splitlines()[0]) == (0, "3 received: 0 new, 3 duplicate, 0 rejected")
+    assert "Of the duplicates, 2 unreadable records came before" in err
+    assert len(list((archive_path / "rejects").iterdir())) == 1
+    path.write_bytes(path.read_bytes() + b"broken too\n")
+    code, out, err = kubedossier("import", path)
+    assert (code, out.splitlines()[0]) == (4, "4 received: 0 new, 3 duplicate, 1 rejected")
+    assert "1 not_json" in err
+    assert kubedossier("verify", "--deep")[0] == 0
+    counts = json.loads(kubedossier("status", "-f", "json")[1])["counts"]
+    assert counts == {"received": 10, "new": 1, "duplicate": 6, "rejected": 3, "skipped": 0}
+
+
+def test_the_same_bad_line_from_another_file_is_another_reject(kubedossier, tmp_path):
+    for name in ("one.ndjson", "two.ndjson"):
+        (tmp_path / name).write_bytes(event(1).encode() + b"\nbroken\n")
+        assert kubedossier("import", tmp_path / name)[0] == 4
+
+
+def test_what_a_retry_rejects_again_stays_known(kubedossier, tmp_path):
+    path = tmp_path / "some.ndjson"
+    path.write_bytes(event(1).encode() + b"\nbroken\n")
+    assert kubedossier("import", path)[0] == 4
+    assert kubedossier("rejects", "--retry")[0] == 4
+    assert kubedossier("import", path)[0] == 0
+    assert kubedossier("rejects")[1].count("not_json") == 1
+
+
 def test_rejects_are_read_again_and_what_is_readable_now_becomes_an_event(
     kubedossier, archive_path, monkeypatch, tmp_path
 ):

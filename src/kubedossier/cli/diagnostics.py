@@ -41,6 +41,12 @@ def warn(text: str, **fields: object) -> None:
     _write("warning", text, fields)
 
 
+def already_rejected(count: int) -> str:
+    """What to say about duplicates that are no events."""
+    records, they = ("record", "it is") if count == 1 else ("records", "they are")
+    return f"Of the duplicates, {count:,} unreadable {records} came before; {they} among the rejects already."
+
+
 class Progress:
     """A progress bar on stderr; it shows nothing where stderr is no terminal or the narration is JSON."""
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from kubedossier.cli import Settings, example
-from kubedossier.cli.diagnostics import progress, warn
+from kubedossier.cli.diagnostics import already_rejected, progress, say, warn
 from kubedossier.cli.output import write_line
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def command(
     plain or compressed with gzip, zstd or bzip2. '-' is standard input.
 
     What was archived before is counted and not stored again. A record that cannot be read is kept as a reject with
-    its position and reason, and the exit code is 4.
+    its position and reason, and the exit code is 4; when the same comes again from the same file, it is a duplicate.
     """
     from kubedossier.analytics.ingest.importer import Labels, import_files
 
@@ -99,6 +99,8 @@ def tell(receipts: Sequence[Receipt]) -> None:
         warn(f"Skipped {count:,} x {what}: no audit event")
     for why in sorted({one.unwitnessed for one in receipts} - {""}):
         warn(f"The archive's head could not be witnessed: {why}")
+    if known := sum(one.known_rejects for one in receipts):
+        say(already_rejected(known))
     if reasons:
         listed = ", ".join(f"{count:,} {reason}" for reason, count in sorted(reasons.items()))
         raise IncompleteError(

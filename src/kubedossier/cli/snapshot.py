@@ -17,7 +17,7 @@ from click.core import ParameterSource
 from kubedossier.analytics.errors import IncompleteError, UsageError
 from kubedossier.cli import Settings, example
 from kubedossier.cli.consoles import named_console, open_console
-from kubedossier.cli.diagnostics import detail, progress, say, warn
+from kubedossier.cli.diagnostics import already_rejected, detail, progress, say, warn
 from kubedossier.cli.every_console import for_every_console
 from kubedossier.cli.output import visible, write_line
 
@@ -178,6 +178,8 @@ def _tell(name: str, outcome: Outcome) -> None:
         f"{visible(name)}: {outcome.received:,} received, {outcome.new:,} new, {outcome.duplicate:,} duplicate, "
         f"{outcome.rejected:,} rejected"
     )
+    if outcome.known_rejects:
+        say(already_rejected(outcome.known_rejects))
     if outcome.filtered:
         write_line("  filtered: nothing is claimed about completeness")
     for window in outcome.collected:

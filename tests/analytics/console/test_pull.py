@@ -105,6 +105,20 @@ def test_the_next_run_reads_the_overlap_and_finds_what_came_late(console, event,
     assert ranges(archive_path) == [("2026-10-01T00:00:00.000000Z", text(later))]
 
 
+def test_what_was_rejected_before_does_not_make_the_nightly_overlap_incomplete(console, event, archive_path, runs):
+    console.events = [event(0), event(1, unreadable=0)[:-2] + b"NaN}", b'{"err": "no known field"}']
+    console.events[1] = console.events[1].replace(b'"unreadable"', b'"verb"')
+    first = console.pull(archive_path)
+    assert (first.received, first.new, first.rejected, first.complete) == (3, 1, 2, False)
+    second = console.pull(archive_path, now=NOW + timedelta(hours=1), overlap=timedelta(days=9))
+    assert (second.received, second.duplicate, second.known_rejects, second.rejected) == (3, 3, 2, 0)
+    assert second.complete
+    console.events.append(event(2).replace(b'"create"', b"1e999"))
+    third = console.pull(archive_path, now=NOW + timedelta(hours=2), overlap=timedelta(days=9))
+    assert (third.rejected, third.complete) == (1, False)
+    assert [one["rejected"]["n"] for one in runs(archive_path)] == [2, 0, 1]
+
+
 def test_nothing_is_asked_twice_of_one_event_in_a_run(console, event, archive_path):
     console.events = [event(number) for number in range(100)]
     assert console.pull(archive_path).duplicate == 0

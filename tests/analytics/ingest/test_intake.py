@@ -78,6 +78,25 @@ def test_rejects_are_kept_verbatim_with_reason_and_position(archive_path):
     assert entry["rejected"]["digest"] == digest([leaf(b'{"verb":'), leaf(b'{"verb":"\xff\xfe"}'), leaf(b"[]")])
 
 
+def test_a_reject_of_an_earlier_run_is_a_duplicate_and_the_entry_tells(archive_path):
+    take(archive_path, [b"[]", b"1"])
+    receipt = take(archive_path, [event(1), b"[]", b"[]", b"2"])
+    assert (receipt.received, receipt.new, receipt.duplicate, receipt.rejected) == (4, 1, 2, 1)
+    assert (receipt.known_rejects, receipt.reasons) == (2, {"not_an_object": 1})
+    entry = Ledger.read(archive_path).entries[-1]
+    assert entry["rejected"]["n"] == 1
+    assert entry["rejected"]["known"] == {"n": 2, "digest": digest([leaf(b"[]"), leaf(b"[]")])}
+    assert entry["rejected"]["digest"] == digest([leaf(b"2")])
+
+
+def test_a_retracted_reject_comes_in_again(archive_path):
+    from kubedossier.analytics.store.retention import retract
+
+    first = take(archive_path, [event(1), b"[]"])
+    retract(archive_path, first.id, reason="a test")
+    assert take(archive_path, [event(1), b"[]"]).rejected == 1
+
+
 def test_look_alikes_are_counted_and_not_rejected(archive_path):
     core_event = b'{"kind":"Event","apiVersion":"v1","involvedObject":{"kind":"Pod"},"reason":"Started","message":"m"}'
     receipt = take(archive_path, [event(1), core_event, b'{"kind":"AdmissionReview","request":{}}'])
