@@ -22,8 +22,8 @@ from kubedossier.analytics.ingest.row import Record
 from kubedossier.analytics.ingest.sources import FORMATS, SkippedRecord, csv_context, derive, expand
 from kubedossier.analytics.ingest.sources.framing import Framed, frame
 
-BLOCK_BYTES = 16 * 1024 * 1024
-COMMIT_RECORDS = 1_000_000
+BLOCK_BYTES = 4 * 1024 * 1024
+COMMIT_RECORDS = 250_000
 _LOOK_AT = 1000
 _MAGIC = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd", b"BZh": "bz2"}
 

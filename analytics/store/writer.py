@@ -24,7 +24,6 @@ from kubedossier.analytics.schema import EVENT_SCHEMA
 from kubedossier.analytics.store.commit import Writer
 from kubedossier.analytics.store.ledger import time_text
 
-BUFFER_BYTES = 96 * 1024 * 1024
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _PLAIN = frozenset(("time", "resources", "request_uri", "name", "audit_id", "audit_key", "event_id", "raw"))
 _NO_STATISTICS = frozenset(("authorization", "audit_key", "event_id", "context", "raw"))
@@ -98,17 +97,20 @@ class Profile:
         level: of zstd.
         page_bytes: uncompressed size of a data page; larger ones compress raw texts better.
         rows: in a row group, at most.
+        buffer_bytes: what may wait to be written, of all files of a commit together; as much again is being written.
         ordered: whether rows of a row group are sorted by cluster, user and time.
     """
 
     level: int
     page_bytes: int
     rows: int
+    buffer_bytes: int
     ordered: bool
 
 
-RECEIPT = Profile(level=3, page_bytes=1024 * 1024, rows=65_536, ordered=False)
-COMPACT = Profile(level=9, page_bytes=8 * 1024 * 1024, rows=122_880, ordered=True)
+_MIB = 1024 * 1024
+RECEIPT = Profile(level=3, page_bytes=_MIB, rows=65_536, buffer_bytes=64 * _MIB, ordered=False)
+COMPACT = Profile(level=9, page_bytes=8 * _MIB, rows=122_880, buffer_bytes=192 * _MIB, ordered=True)
 _ORDER = [("cluster", "ascending"), ("user", "ascending"), ("time", "ascending"), ("event_id", "ascending")]
 
 
@@ -163,7 +165,7 @@ class EventFiles:
         self._profile = profile
         self._stack = ExitStack()
         self._files: dict[tuple[str, str], _File] = {}
-        # Encoding and compression run beside the reading of the next records; one row group waits at most.
+        # Encoding and compression run beside the reading of the next records; one row group is under way at a time.
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="parquet")
         self._under_way: deque[Future[None]] = deque()
 
@@ -191,7 +193,7 @@ class EventFiles:
         _widen(target, batch)
         if target.pending_rows >= self._profile.rows:
             self._flush(target)
-        while sum(one.pending_bytes for one in self._files.values()) > BUFFER_BYTES:
+        while sum(one.pending_bytes for one in self._files.values()) > self._profile.buffer_bytes:
             self._flush(max(self._files.values(), key=lambda one: one.pending_bytes))
 
     def finish(self) -> list[Path]:
@@ -205,7 +207,7 @@ class EventFiles:
 
     def _flush(self, file: _File) -> None:
         if file.pending:
-            self._wait(1)
+            self._wait(0)
             self._under_way.append(self._thread.submit(file.write, file.take()))
 
     def _wait(self, at_most: int) -> None:
