@@ -16,6 +16,7 @@ from kubedossier.analytics.answers import Answer, Fetched, frame, in_utc
 from kubedossier.analytics.coverage import collected, naive, runs
 from kubedossier.analytics.engine import Engine
 from kubedossier.analytics.errors import StorageError, UsageError
+from kubedossier.analytics.figures import MAKERS
 from kubedossier.analytics.library import check_columns, find, library, placed
 from kubedossier.analytics.periods import Period, parse_period
 from kubedossier.analytics.questions import (
@@ -34,6 +35,7 @@ from kubedossier.analytics.store.ledger import Ledger, read_time
 from kubedossier.analytics.views import Scope, is_native
 
 if TYPE_CHECKING:
+    import altair as alt
     import duckdb
     import polars as pl
     import pyarrow as pa
@@ -130,6 +132,28 @@ class Archive:
             mixed=len(kinds) > 1,
             undated=self.undated,
         )
+
+    def figure(self, name: str, /, **asked: Any) -> alt.TopLevelMixin:
+        """A figure as an Altair chart: the twin of the report's, with the same rows and an alternative text.
+
+        Names are ``activity_by_day``, ``cluster_calendar``, ``day_strip``, ``tactics_by_day`` and
+        ``techniques_by_day``. Altair's own drawing in a page fetches scripts; ``altair.renderers.enable("svg")`` draws
+        without a network.
+
+        Args:
+            name: of the figure.
+            asked: what narrows the question behind it (see ``Narrowing``).
+
+        Raises:
+            UsageError: there is no such figure or period, or Altair is not installed.
+        """
+        from kubedossier.analytics.charts import chart
+
+        if name not in MAKERS:
+            raise UsageError(f"There is no figure '{name}'", hint=f"Figures are {', '.join(MAKERS)}.")
+        query, make = MAKERS[name]
+        answer = self.answer(query, limit=0, **asked)
+        return chart(make(answer, answer.period))
 
     def sql(self, text: str, **parameters: Any) -> pl.DataFrame:
         """Run one select of your own over the views, with nothing else in reach.

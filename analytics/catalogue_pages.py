@@ -29,11 +29,11 @@ This page is made from the headers of the files by `python -m kubedossier.analyt
 
 ## Your own
 
-Name a folder in `kubedossier.toml` (`queries = "my-queries"`), or in Python (`Archive("dossier", queries="my-queries")`),
+Name a folder in `kubedossier.toml` (`queries = "my-queries"`), or in Python with `Archive(..., queries="my-queries")`,
 and put `.sql` files of the same form there; they are listed and asked by name like these. They see the views `events`,
 `records`, `snapshots`, `windows`, `gaps`, `collected`, `rejects` and `attack_techniques`, and can touch nothing else.
-What a file gives is held against its header, and no file may have the name of a built-in question. A file is a header of
-comment lines, then one `select`:
+What a file gives is held against its header, and no file may have the name of a built-in question. A file is a header
+of comment lines, then one `select`:
 
 ```sql
 {example}```

@@ -6,7 +6,7 @@ module counts and groups what a query answered; it draws nothing and asks nothin
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any, Literal, Protocol
@@ -230,6 +230,16 @@ def tactic_heat_map(answer: Answered, period: Period) -> Figure:
             (start, tactic, events.get((tactic, start), 0)) for tactic in order for start in steps_of(period, step)
         ),
     )
+
+
+MAKERS: Mapping[str, tuple[str, Callable[[Answered, Period], Figure]]] = {
+    "activity_by_day": ("activity_by_day", activity_columns),
+    "cluster_calendar": ("coverage_by_cluster", cluster_calendar),
+    "day_strip": ("coverage", day_strip),
+    "tactics_by_day": ("tactics_by_day", tactic_heat_map),
+    "techniques_by_day": ("techniques_by_day", technique_panels),
+}
+"""Figure by its id -> the query whose answer it shows, and what makes it."""
 
 
 def _worst(states: Iterable[str]) -> str:

@@ -12,23 +12,8 @@ from datetime import date
 from markupsafe import Markup
 
 from kubedossier.analytics.figures import WEEKENDS_SHOWN, Figure
-from kubedossier.reports.drawing import (
-    ALERT,
-    BLUE,
-    HAIRLINE,
-    INK,
-    MUTED,
-    TRACK,
-    WIDTH,
-    decimal,
-    distinct,
-    drawing,
-    polygon,
-    polyline,
-    rect,
-    write,
-    write_name,
-)
+from kubedossier.analytics.palette import ALERT, BLUE, HAIRLINE, INK, MUTED, TRACK
+from kubedossier.reports.drawing import WIDTH, decimal, distinct, drawing, polygon, polyline, rect, write, write_name
 from kubedossier.reports.grids import calendar, day_strip, heat_map
 from kubedossier.reports.numbers import count, percent, short_day
 from kubedossier.reports.text import plain

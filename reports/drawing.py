@@ -11,13 +11,11 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
+from kubedossier.analytics.palette import INK, MUTED, SANS
 from kubedossier.reports.text import plain
 
-INK, MUTED, BLUE, ALERT, AMBER, AMBER_TEXT = "#16233B", "#5B6779", "#1F5FA8", "#B3401F", "#B7791F", "#8F5E12"
-GOOD, VIOLET, HAIRLINE, TRACK = "#24766B", "#6B4C86", "#D5DBE4", "#EEF1F5"
-RAMP = ("#F1F4F8", "#D6E2EF", "#ADC6E0", "#7CA3CC", "#4A7DB3", "#235790", "#0D315F")
 WIDTH = 174.0
-SANS, MONO = "Inter", "IBM Plex Mono"
+MONO = "IBM Plex Mono"
 
 
 def drawing(alt: str, height: float, parts: Iterable[Markup], *, width: float = WIDTH, css: str = "figure") -> Markup:

@@ -14,25 +14,17 @@ from typing import Any
 from markupsafe import Markup
 
 from kubedossier.analytics.figures import COLLECTED, DROPPED, IMPORTED, MISSING, PARTIAL, Figure, Step
-from kubedossier.reports.drawing import (
+from kubedossier.analytics.palette import (
     ALERT,
-    AMBER,
     AMBER_TEXT,
-    GOOD,
     HAIRLINE,
     INK,
     MUTED,
     RAMP,
+    STATE_COLOURS,
     TRACK,
-    VIOLET,
-    WIDTH,
-    distinct,
-    drawing,
-    outline,
-    rect,
-    write,
-    write_name,
 )
+from kubedossier.reports.drawing import WIDTH, distinct, drawing, outline, rect, write, write_name
 from kubedossier.reports.numbers import count, percent, short_day
 from kubedossier.reports.text import plain
 
@@ -42,7 +34,6 @@ _STATE_WORDS = {
     DROPPED: "may have been dropped by the Console",
     IMPORTED: "imported, completeness not attested",
 }
-_STATE_COLOURS = {COLLECTED: GOOD, PARTIAL: AMBER, MISSING: MUTED, DROPPED: ALERT, IMPORTED: VIOLET}
 
 
 def day_strip(figure: Figure) -> Markup:
@@ -78,7 +69,7 @@ def day_strip(figure: Figure) -> Markup:
 
 
 def _day_cell(x: float, y: float, width: float, height: float, share: float, state: str) -> Markup:
-    colour = _STATE_COLOURS.get(state, MUTED)
+    colour = STATE_COLOURS.get(state, MUTED)
     if state in (COLLECTED, IMPORTED):
         return rect(x, y, width, height, colour) + _glyph(x, y, width, height, state, "#FFFFFF")
     if state == PARTIAL:
@@ -124,7 +115,7 @@ def _calendar_cell(grid: _Grid, column: int, y: float, events: int, state: str, 
     if events == 0:
         base += write(x + width / 2, y + height / 2 + 0.75, "0", size=2.0, colour=MUTED, anchor="middle")
     if state != COLLECTED:
-        base += rect(x, y + height - 0.9, width, 0.9, _STATE_COLOURS.get(state, MUTED))
+        base += rect(x, y + height - 0.9, width, 0.9, STATE_COLOURS.get(state, MUTED))
     return base
 
 
@@ -233,7 +224,7 @@ def _state_legend(
     known = set(states)
     parts: list[Markup] = []
     x, line = left, y
-    occur = [state for state in _STATE_COLOURS if state in known and (days or state != COLLECTED)]
+    occur = [state for state in STATE_COLOURS if state in known and (days or state != COLLECTED)]
     for state in (["zero"] if zero else []) + occur:
         words = _STATE_WORDS.get(state, state)
         needed = 4.6 + 1.16 * len(words)
@@ -251,7 +242,7 @@ def _state_sign(x: float, y: float, state: str, *, days: bool) -> Markup:
         return outline(x, y, 3.6, 2.8, HAIRLINE) + zero
     if days or state in (MISSING, DROPPED):
         return _day_cell(x, y, 3.6, 2.8, 0.5, state)
-    return rect(x, y + 1.9, 3.6, 0.9, _STATE_COLOURS[state])
+    return rect(x, y + 1.9, 3.6, 0.9, STATE_COLOURS[state])
 
 
 def _glyph(x: float, y: float, width: float, height: float, state: str, colour: str) -> Markup:

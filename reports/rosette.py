@@ -6,7 +6,8 @@ import math
 
 from markupsafe import Markup
 
-from kubedossier.reports.drawing import ALERT, BLUE, INK, MONO, MUTED, circle, drawing, polyline, write
+from kubedossier.analytics.palette import ALERT, BLUE, INK, MUTED
+from kubedossier.reports.drawing import MONO, circle, drawing, polyline, write
 
 
 def rosette(digest: str) -> Markup:
