@@ -129,13 +129,12 @@ class Settings:
 @click.version_option(__version__, prog_name="kubedossier", allow_from_autoenv=False)
 @click.pass_context
 def cli(ctx: click.Context, archive: str | None, config: Path | None, verbose: int, log_format: str) -> None:
-    r"""Keep the Kubernetes audit events that Prisma Cloud Compute forgets.
+    """Keep the Kubernetes audit events that Prisma Cloud Compute forgets.
 
     kubedossier snapshots them to Parquet that nobody can change unseen, answers questions about them in SQL,
     and prints compliance reports as PDF.
 
-    \b
-    New here?  kubedossier demo
+    New here? Run 'kubedossier demo'.
     """
     from kubedossier.cli import diagnostics
 

@@ -78,11 +78,12 @@ def command(settings: Settings, period: str | None, shape: str) -> None:
 def _show(path: str, status: Status) -> None:
     size = sum(month.bytes for month in status.months)
     records = sum(month.records for month in status.months)
+    files = sum(month.files for month in status.months)
     known = "witnessed here" if status.witnessed else "not witnessed here"
     rows = [
         ("Archive", f"{path}  {status.archive_id}"),
         ("Head", f"{status.head[0]}:{status.head[1][:16]}…  {status.head_at[:19]}Z, {known}"),
-        ("Stored", f"{records:,} records, {_size(size)} in {sum(month.files for month in status.months)} files"),
+        ("Stored", f"{_counted(records, 'record')}, {_size(size)} in {_counted(files, 'file')}"),
         ("Received", _counts(status)),
     ]
     for console, end in sorted(status.last_collected.items()):
@@ -94,7 +95,9 @@ def _show(path: str, status: Status) -> None:
     for name, text in rows:
         write_line(f"{name:<10} {visible(text)}")
     for month in status.months:
-        write_line(f"  {month.month:<8} {month.records:>12,} records  {_size(month.bytes):>10}  {month.files:>4} files")
+        write_line(
+            f"  {month.month:<8} {month.records:>12,} records  {_size(month.bytes):>10}  {_counted(month.files, 'file'):>10}"
+        )
     _show_calendar(status)
     _show_gaps(status)
 
@@ -144,6 +147,10 @@ def _counts(status: Status) -> str:
         f"{counts.get('received', 0):,}: {counts.get('new', 0):,} new, {counts.get('duplicate', 0):,} duplicate, "
         f"{counts.get('rejected', 0):,} rejected"
     )
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
 def _size(size_bytes: int) -> str:
