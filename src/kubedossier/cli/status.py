@@ -78,12 +78,12 @@ def command(settings: Settings, period: str | None, shape: str) -> None:
 def _show(path: str, status: Status) -> None:
     size = sum(month.bytes for month in status.months)
     records = sum(month.records for month in status.months)
-    files = sum(month.files for month in status.months)
+    parts = sum(month.files for month in status.months)
     known = "witnessed here" if status.witnessed else "not witnessed here"
     rows = [
         ("Archive", f"{path}  {status.archive_id}"),
         ("Head", f"{status.head[0]}:{status.head[1][:16]}…  {status.head_at[:19]}Z, {known}"),
-        ("Stored", f"{_counted(records, 'record')}, {_size(size)} in {_counted(files, 'file')}"),
+        ("Stored", f"{_counted(records, 'record')}, {_size(size)} in {_counted(parts, 'file')}"),
         ("Received", _counts(status)),
     ]
     for console, end in sorted(status.last_collected.items()):
