@@ -76,14 +76,14 @@ def command(settings: Settings, period: str | None, shape: str) -> None:
 
 
 def _show(path: str, status: Status) -> None:
-    size = sum(month.bytes for month in status.months)
+    total = sum(month.bytes for month in status.months)
     records = sum(month.records for month in status.months)
     parts = sum(month.files for month in status.months)
     known = "witnessed here" if status.witnessed else "not witnessed here"
     rows = [
         ("Archive", f"{path}  {status.archive_id}"),
         ("Head", f"{status.head[0]}:{status.head[1][:16]}…  {status.head_at[:19]}Z, {known}"),
-        ("Stored", f"{_counted(records, 'record')}, {_size(size)} in {_counted(parts, 'file')}"),
+        ("Stored", f"{_counted(records, 'record')}, {_size(total)} in {_counted(parts, 'file')}"),
         ("Received", _counts(status)),
     ]
     for console, end in sorted(status.last_collected.items()):
@@ -95,9 +95,8 @@ def _show(path: str, status: Status) -> None:
     for name, text in rows:
         write_line(f"{name:<10} {visible(text)}")
     for month in status.months:
-        write_line(
-            f"  {month.month:<8} {month.records:>12,} records  {_size(month.bytes):>10}  {_counted(month.files, 'file'):>10}"
-        )
+        size, files = _size(month.bytes), _counted(month.files, "file")
+        write_line(f"  {month.month:<8} {month.records:>12,} records  {size:>10}  {files:>10}")
     _show_calendar(status)
     _show_gaps(status)
 
