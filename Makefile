@@ -14,8 +14,11 @@ NATIVE := DYLD_FALLBACK_LIBRARY_PATH="$$(brew --prefix 2>/dev/null)/lib:/usr/lib
 endif
 RUN := $(NATIVE) $(BIN)
 
+# Into .venv, with uv where there is one.
+INSTALL := $(if $(shell command -v uv),uv pip install --python $(BIN)/python,$(BIN)/python -m pip install) --quiet -e
+
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-faults bench lint format types imports check wheel lock clean
+.PHONY: help demo notebook test test-faults bench lint format types imports check wheel lock clean
 
 help: ## Show this list
 	@echo "make ..."
@@ -23,6 +26,11 @@ help: ## Show this list
 
 demo: .venv/.ready-run ## Show the whole way on this machine: events in, answers and a PDF out (into ./dossier)
 	@$(RUN)/kubedossier demo "$(DEMO)"
+
+notebook: .venv/.ready-run ## Open the notebooks in Jupyter Lab, ready to run on ./dossier (made by the demo if absent)
+	@$(BIN)/python -c 'import altair, jupyterlab, vl_convert' 2>/dev/null || $(INSTALL) '.[notebook]'
+	@test -e "$(DEMO)" || $(RUN)/kubedossier demo "$(DEMO)"
+	@KUBEDOSSIER_ARCHIVE="$(abspath $(DEMO))" $(RUN)/python -m jupyterlab notebooks
 
 test: .venv/.ready-dev ## Run the tests
 	@$(RUN)/python -m pytest $(PYTEST_ARGS)

@@ -108,7 +108,7 @@ def _states(alt: Any, figure: Figure) -> Any:
 def _ramp(alt: Any, figure: Figure) -> Any:
     top = max(figure.column("events"), default=0)
     scale = alt.Scale(type="symlog", domain=[0, max(top, 1)], range=list(RAMP))
-    return alt.Color("events:Q", title=figure.unit, scale=scale, legend=alt.Legend(orient="bottom", format=","))
+    return alt.Color("events:Q", title=figure.unit, scale=scale, legend=alt.Legend(orient="bottom", format=",d"))
 
 
 def _day_strip(alt: Any, figure: Figure) -> Any:
