@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 CHECKOUT = Path(__file__).resolve().parent.parent
-RECORDED = CHECKOUT.parent / "shared" / "data" / "recorded"
+EXTRACTS = CHECKOUT.parent / "shared" / "data"
+RECORDED = EXTRACTS / "recorded"
 
 
 @pytest.fixture(autouse=True)
@@ -35,6 +36,14 @@ def recorded() -> Path:
     if not RECORDED.is_dir():
         pytest.skip(f"no recorded audit logs at {RECORDED}")
     return RECORDED
+
+
+@pytest.fixture(scope="session")
+def extracts() -> Path:
+    """The folder of the vendor's contracts beside the checkout."""
+    if not EXTRACTS.is_dir():
+        pytest.skip(f"no contracts at {EXTRACTS}")
+    return EXTRACTS
 
 
 @pytest.fixture(scope="session")

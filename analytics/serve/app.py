@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable
+from importlib import resources
 from typing import Any
 
 from starlette.applications import Starlette
@@ -27,6 +28,9 @@ from kubedossier.analytics.serve.parameters import BadParameterError, read_param
 
 VERSION = "33.01.137"
 """The version of the Console whose API this is; clients look at it."""
+
+DESCRIPTION = "openapi-33.01.json"
+"""The file beside this one that describes the API."""
 
 _API_VERSION = re.compile(r"v\d{1,3}(\.\d{1,3}){0,2}", re.ASCII)
 _LOGIN_BYTES = 64 * 1024
@@ -51,6 +55,7 @@ def build_app(pages: Pages, access: Access, *, on_error: Callable[[Exception], N
         Route("/_ping", api.ping, methods=["GET"]),
         Route("/api/{version}/_ping", api.ping, methods=["GET"]),
         Route("/api/{version}/version", api.version, methods=["GET"]),
+        Route("/api/{version}/openapi.json", api.description, methods=["GET"]),
         Route("/api/{version}/authenticate", api.authenticate, methods=["POST"]),
         Route("/api/{version}/authenticate/renew", api.renew, methods=["GET"]),
         Route("/api/{version}/audits/kubernetes", api.audits, methods=["GET"]),
@@ -64,6 +69,15 @@ def build_app(pages: Pages, access: Access, *, on_error: Callable[[Exception], N
         Exception: failed,
     }
     return Starlette(routes=routes, exception_handlers=handlers)
+
+
+def description() -> bytes:
+    """The OpenAPI description of what is served, as JSON.
+
+    It is the vendor's contract for these paths in words of our own, with what that leaves out: ``null`` for an empty
+    page, ``Total-Count``, errors, logins, ``/authenticate/renew`` and this description itself.
+    """
+    return resources.files("kubedossier.analytics.serve").joinpath(DESCRIPTION).read_bytes()
 
 
 class _Api:
@@ -80,6 +94,10 @@ class _Api:
     def version(self, request: Request) -> Response:
         self._admit(request)
         return _json(json.dumps(VERSION).encode())
+
+    def description(self, request: Request) -> Response:
+        self._admit(request)
+        return _json(description())
 
     async def authenticate(self, request: Request) -> Response:
         self._enter(request)

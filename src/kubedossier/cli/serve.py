@@ -44,7 +44,8 @@ def command(
     """Serve the archive through the Console's API.
 
     Every client of the Console's GET /api/v33.01/audits/kubernetes can ask the archive instead: all nine
-    parameters, Basic and Bearer logins, and /download for CSV. Nothing can be changed through it.
+    parameters, Basic and Bearer logins, /download for CSV, and /openapi.json, which describes it all. Nothing can be
+    changed through it.
 
     The login comes from KUBEDOSSIER_SERVE_USERNAME and KUBEDOSSIER_SERVE_PASSWORD. Without one, everybody on
     this machine may read, and it listens on loopback only. The base URL goes to stdout. Ctrl-C ends it.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from contextlib import closing
 from datetime import UTC, datetime
 
@@ -75,7 +74,6 @@ def test_each_filter_gives_the_same_set_on_both_sides(served, archive_path, filt
     assert {tuple(row.values()) for row in found} == expected
 
 
-@pytest.mark.skipif(importlib.util.find_spec("pcpi") is None, reason="pcpi, a client from PyPI, is not installed")
 def test_a_client_that_others_wrote_pages_through_all_of_it(served):
     from pcpi.onprem_session_manager import CWPSessionManager
 
