@@ -18,6 +18,8 @@ from kubedossier.analytics.vocabulary import techniques as known_techniques
 from kubedossier.reports import access_tables, record_tables, tables, wording
 from kubedossier.reports.asking import Asked, agreed_total, ask, intact_files
 from kubedossier.reports.cells import target
+from kubedossier.reports.controls import mapped, with_controls
+from kubedossier.reports.dispositions import decided, named
 from kubedossier.reports.evidence import manifest, tool_versions
 from kubedossier.reports.findings import judge
 from kubedossier.reports.model import Chart, Completeness, Cover, Fact, Report, Request, Section, Table, Value
@@ -42,6 +44,7 @@ SECTIONS = (
     Section("first-seen", "5", "First seen in the period"),
     Section("privileged", "6", "Privileged actions"),
     Section("denied", "7", "Denied requests"),
+    Section("controls", "8", "Control mapping"),
     Section("manifest", "A1", "Evidence manifest"),
     Section("queries", "A2", "Queries"),
     Section("method", "A3", "Method and limits"),
@@ -61,10 +64,11 @@ def build(archive: Archive, period: Period, request: Request) -> Report:
     events = agreed_total(asked)
     new = _new(asked)
     seen = _observed(asked, period, events, archive, checked)
-    found = judge(seen)
+    cover_head = _head(archive, period, request)
+    found = named(with_controls(judge(seen), request.frameworks), period.label)
+    found = decided(found, archive.ledger.entries, cover_head.issued.date())
     has_past = seen.previous_known
     cited = access_tables.cited((*seen.grave, *seen.actions), found, mark=asked.marks["privileged_actions"])
-    cover_head = _head(archive, period, request)
     manifest_file = manifest(_manifest_head(cover_head, request), asked.collection)
     seal = hashlib.sha256(manifest_file.data).hexdigest()
     above = frozenset(event for one in found if one.rating == "exception" for event in one.events)
@@ -73,7 +77,7 @@ def build(archive: Archive, period: Period, request: Request) -> Report:
     shaded_lines = wording.WEEKENDS if period.days <= figures.WEEKENDS_SHOWN else ""
     return Report(
         cover=_cover(asked, cover_head, period, request, seen, seal),
-        sections=SECTIONS,
+        sections=tuple(one for one in SECTIONS if request.frameworks or one.id != "controls"),
         lead=wording.lead(seen, found, period, _distinct(asked)),
         key_figures=wording.key_figures(seen, asked.marks, _previous_counts(asked), _distinct(asked)),
         findings=found,
@@ -120,7 +124,10 @@ def build(archive: Archive, period: Period, request: Request) -> Report:
         evidence=asked.collection.evidence,
         method=wording.METHOD,
         limits=wording.LIMITS,
+        mappings=mapped(request.frameworks, found, _marks_by_query(asked)),
         prepared_by=request.prepared_by,
+        reviewer=request.reviewer,
+        logo=request.logo,
         attachments=(*sorted((item for _, item in asked.collection.items), key=lambda item: item.name), manifest_file),
     )
 
@@ -158,6 +165,11 @@ def _observed(asked: Asked, period: Period, events: int, archive: Archive, check
         unknown_techniques=tuple(names),
         marks=asked.marks,
     )
+
+
+def _marks_by_query(asked: Asked) -> dict[str, str]:
+    """The mark under which each query was first asked."""
+    return {one.name: one.mark for one in reversed(asked.collection.evidence)}
 
 
 def _total(frame: pl.DataFrame, column: str) -> int:
@@ -263,10 +275,11 @@ def _cover(asked: Asked, head: _Head, period: Period, request: Request, seen: Ob
     clusters, providers, _ = _distinct(asked)
     consoles = sorted({one for one in asked.frame("receipts")["console"].to_list() if one})
     return Cover(
-        title=wording.TITLE,
+        title=request.title or wording.TITLE,
         kind=wording.kind_of(request.name, period),
         organisation=request.organisation,
         classification=request.classification,
+        audience=request.audience,
         period=period.title(),
         period_label=period.label,
         start=period.start,

@@ -19,7 +19,9 @@ def json_bytes(report: Report) -> bytes:
     """The report as one JSON object: UTF-8, keys in the order of the report, one LF at the end."""
     manifest = next(item for item in report.attachments if item.name == MANIFEST_NAME)
     content = {
-        field.name: _plain(getattr(report, field.name)) for field in fields(report) if field.name != "attachments"
+        field.name: _plain(getattr(report, field.name))
+        for field in fields(report)
+        if field.name not in ("attachments", "logo")
     }
     content["manifest"] = json.loads(manifest.data)
     return (json.dumps(content, indent=1, ensure_ascii=True) + "\n").encode()

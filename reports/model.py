@@ -39,6 +39,9 @@ class Request:
         organisation: whose clusters these are; may be empty.
         classification: printed on every page; may be empty.
         prepared_by: from the configuration; empty leaves a line to fill in by hand.
+        reviewer, audience: from the configuration; empty where it says nothing.
+        frameworks: ids of the control frameworks to map to.
+        logo: a picture that was checked, or None.
         issued: the day or moment printed as issued, aware UTC; None takes the time of the ledger's entry.
     """
 
@@ -46,7 +49,20 @@ class Request:
     organisation: str = ""
     classification: str = ""
     prepared_by: str = ""
+    reviewer: str = ""
+    audience: str = ""
+    title: str = ""
+    frameworks: tuple[str, ...] = ()
+    logo: Picture | None = None
     issued: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A picture that was checked and made harmless; ``mime`` is ``image/png`` or ``image/svg+xml``."""
+
+    data: bytes
+    mime: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +80,7 @@ class Cover:
     kind: str
     organisation: str
     classification: str
+    audience: str
     period: str
     period_label: str
     start: datetime
@@ -157,6 +174,33 @@ class Finding:
     basis: str = ""
     controls: tuple[str, ...] = ()
     disposition: Disposition | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Mapped:
+    """One control, and how far this record supports it; ``open_rules`` are rating and name of findings on it."""
+
+    id: str
+    title: str
+    shows: str
+    sections: tuple[str, ...]
+    marks: tuple[str, ...]
+    support: Support
+    cannot: str
+    open_rules: tuple[tuple[Rating, str], ...]
+    confidence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Mapping:
+    """A framework with its version, its source, and its controls."""
+
+    id: str
+    name: str
+    title: str
+    version: str
+    source: str
+    controls: tuple[Mapped, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -308,7 +352,10 @@ class Report:
     evidence: tuple[Evidence, ...]
     method: tuple[str, ...]
     limits: tuple[str, ...]
+    mappings: tuple[Mapping, ...]
     prepared_by: str
+    reviewer: str
+    logo: Picture | None
     attachments: tuple[Attachment, ...]
 
     @property

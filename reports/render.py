@@ -25,10 +25,11 @@ from typing import Any, Literal
 from kubedossier import __version__
 from kubedossier.analytics.errors import KubedossierError
 from kubedossier.reports import charts, numbers, text
-from kubedossier.reports.model import Report
+from kubedossier.reports.model import Picture, Report
 from kubedossier.reports.rosette import rosette
 
 Paper = Literal["a4", "letter"]
+LOGO_URL = "kubedossier:logo"
 INSTALL_LINE = "sudo apt-get install -y libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0"
 
 
@@ -80,7 +81,7 @@ def _complaints() -> Iterator[list[str]]:
 def _set(weasyprint: Any, report: Report, markup: str, paper: Paper) -> bytes:
     from weasyprint.text.fonts import FontConfiguration
 
-    fetcher, fonts = _denying_fetcher(), FontConfiguration()
+    fetcher, fonts = _fetcher(report.logo), FontConfiguration()
     sheets = [
         weasyprint.CSS(string=_asset("styles", name), url_fetcher=fetcher, font_config=fonts, base_url=None)
         for name in ("report.css", f"{paper}.css")
@@ -208,13 +209,15 @@ def _weasyprint() -> Any:
     return weasyprint
 
 
-def _denying_fetcher() -> Any:
-    from weasyprint.urls import URLFetcher
+def _fetcher(logo: Picture | None) -> Any:
+    from weasyprint.urls import URLFetcher, URLFetcherResponse
 
     class Deny(URLFetcher):  # type: ignore[misc]
-        """Serves nothing: stylesheets are handed over as text, fonts by the font configuration."""
+        """Serves the logo and nothing else: stylesheets are handed over as text, fonts by the font configuration."""
 
         def fetch(self, url: str, headers: object = None) -> Any:
+            if url == LOGO_URL and logo:
+                return URLFetcherResponse(url, logo.data, {"Content-Type": logo.mime})
             raise ValueError(f"'{url[:60]}' is outside the report")
 
     return Deny(fail_on_errors=True)

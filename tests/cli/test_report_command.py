@@ -136,3 +136,30 @@ def test_the_configuration_says_what_the_command_line_does_not(archive, run, tmp
     code, out, _ = run("--config", str(config), "report", "board", "-f", "json", "-o", "-")
     cover = json.loads(out)["cover"]
     assert (code, cover["organisation"], cover["kind"]) == (0, "From the file", "Board report")
+
+
+def test_the_configuration_says_what_the_options_do_not(archive, run, tmp_path):
+    config = tmp_path / "kubedossier.toml"
+    config.write_text(
+        '[report.board]\ntitle = "Board Evidence"\norganisation = "Example Ltd"\nframeworks = ["soc2"]\n'
+        'classification = "Confidential"\naudience = "The board"\nprepared_by = "Anna"\nreviewer = "Bert"\n'
+        'period = "2026-10"\n'
+    )
+    code, out, _ = run(
+        *("--config", str(config), "--archive", str(archive), "report", "board", "-f", "json", "-o", "-"),
+        *("--framework", "pci-dss,dora", "--classification", "Internal"),
+    )
+    report = json.loads(out)
+    assert code == 0
+    cover = report["cover"]
+    assert (cover["title"], cover["organisation"], cover["audience"]) == ("Board Evidence", "Example Ltd", "The board")
+    assert (cover["classification"], report["prepared_by"], report["reviewer"]) == ("Internal", "Anna", "Bert")
+    assert [one["id"] for one in report["mappings"]] == ["pci-dss", "dora"]
+
+
+@pytest.mark.parametrize("option", [("--framework", "soc3"), ("--logo", "none.png")])
+def test_a_wrong_framework_or_logo_is_a_usage_error_and_makes_nothing(archive, run, option):
+    code, _, err = run("--archive", str(archive), "report", "--period", "2026-10", *option)
+    assert code == 2
+    assert option[1] in err
+    assert not (archive / "reports").exists()

@@ -25,6 +25,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "import": ("import_", "Archive events from files or standard input."),
     "query": ("query", "Ask the archive a question, by name or in SQL."),
     "report": ("report", "Print a compliance report as PDF."),
+    "finding": ("finding", "List findings, and record decisions about them."),
+    "schedule": ("schedule", "Do the configuration's jobs when they are due."),
     "status": ("status", "Show what was collected, what is missing, and the head."),
     "rejects": ("rejects", "Show what could not be read as an event."),
     "bundle": ("bundle", "Put a month into one file for auditors."),

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import click
 
 from kubedossier.cli import Settings, example
 
 if TYPE_CHECKING:
+    from kubedossier.analytics.config import ReportConfig
     from kubedossier.analytics.periods import Period
-    from kubedossier.reports.model import Report
+    from kubedossier.reports.model import Picture, Report, Request
 
 FORMATS = ("pdf", "json")
 PAPERS = ("a4", "letter")
@@ -23,6 +24,7 @@ PAPERS = ("a4", "letter")
         """
 kubedossier report
 kubedossier report --period 2026-10 --organisation "Example Ltd"
+kubedossier report --framework soc2,pci-dss --logo logo.svg
 kubedossier report --period 2026-Q3 --paper letter -o q3.pdf
 kubedossier report --period 2026-10 -f json -o - | jq .findings
 kubedossier report --period 2026-10 --as-of 42 --issued 2026-11-01
@@ -41,8 +43,21 @@ kubedossier report --period 2026-10 --as-of 42 --issued 2026-11-01
     help="Where to write it; - is stdout.  [default: ARCHIVE/reports/PERIOD/NAME-PERIOD.pdf]",
 )
 @click.option("--paper", type=click.Choice(PAPERS), help="The paper of the PDF.  [default: a4]")
+@click.option(
+    "--framework",
+    "frameworks",
+    multiple=True,
+    metavar="NAME",
+    help="Map to a control framework; repeat it, or write soc2,pci-dss.  [default: none]",
+)
 @click.option("--organisation", metavar="TEXT", help="Whose clusters these are.")
 @click.option("--classification", metavar="TEXT", help="Printed on every page, such as Confidential.")
+@click.option("--logo", type=click.Path(path_type=Path), metavar="FILE", help="A PNG or SVG for the cover.")
+@click.option(
+    "--fail-on",
+    type=click.Choice(("exception", "review")),
+    help="Exit with 3 where a finding is rated so, or worse, and undecided.",
+)
 @click.option("--as-of", type=click.IntRange(min=1), metavar="SEQ", help="The archive as it was at this ledger entry.")
 @click.option("--issued", metavar="DATE", help="The date to print as issued.  [default: that of the ledger entry]")
 @click.pass_obj
@@ -53,8 +68,11 @@ def command(
     format_: str,
     output: str | None,
     paper: str | None,
+    frameworks: tuple[str, ...],
     organisation: str | None,
     classification: str | None,
+    logo: Path | None,
+    fail_on: Literal["exception", "review"] | None,
     as_of: int | None,
     issued: str | None,
 ) -> None:
@@ -62,30 +80,27 @@ def command(
 
     NAME is a report of the configuration; 'monthly' is always there. The file appears when it is complete, and its
     path is printed. The same archive, entry and options give the same bytes.
+
+    Frameworks: soc2, pci-dss, iso27001, nist-800-53, hipaa, cis-kubernetes, dora, nis2, fedramp.
     """
     from kubedossier.analytics.archive import Archive
     from kubedossier.analytics.periods import parse_period
     from kubedossier.cli.diagnostics import detail
     from kubedossier.reports.build import build
-    from kubedossier.reports.model import Request
 
     _check_output(name, output, format_)
     chosen = settings.config.report(name)
     root = settings.archive_path()
     span = parse_period(period or chosen.period or "last-month", now=datetime.now(UTC))
-    request = Request(
-        name=name,
-        organisation=_first(organisation, chosen.organisation),
-        classification=_first(classification, chosen.classification),
-        prepared_by=chosen.prepared_by or "",
-        issued=_issued(issued),
-    )
+    request = _request(chosen, frameworks, organisation, classification, logo, issued)
     archive = Archive(root, as_of=as_of)
     detail(f"Asking the archive at '{root}' about {span.title()}.")
     report = build(archive, span, request)
     data = _rendered(report, format_, _first(paper, chosen.paper) or "a4")
     _deliver(data, output, root, span, f"{name}-{span.label}.{format_}")
     _tell(report)
+    if fail_on:
+        _fail(report, fail_on)
 
 
 def _check_output(name: str, output: str | None, format_: str) -> None:
@@ -99,6 +114,52 @@ def _check_output(name: str, output: str | None, format_: str) -> None:
         write_bytes(b"")
     elif output and Path(output).is_dir():
         raise UsageError(f"'{output}' is a folder", hint="Name a file with -o.")
+
+
+def _request(
+    chosen: ReportConfig,
+    frameworks: tuple[str, ...],
+    organisation: str | None,
+    classification: str | None,
+    logo: Path | None,
+    issued: str | None,
+) -> Request:
+    """What was asked for, and where nothing was, what the configuration says."""
+    from kubedossier.reports import controls
+    from kubedossier.reports.model import Request
+
+    return Request(
+        name=chosen.name,
+        title=chosen.title or "",
+        organisation=_first(organisation, chosen.organisation),
+        classification=_first(classification, chosen.classification),
+        prepared_by=chosen.prepared_by or "",
+        reviewer=chosen.reviewer or "",
+        audience=chosen.audience or "",
+        frameworks=controls.chosen(frameworks or chosen.frameworks),
+        logo=_picture(logo or chosen.logo),
+        issued=_issued(issued),
+    )
+
+
+def _picture(path: Path | None) -> Picture | None:
+    from kubedossier.reports.logo import read_logo
+
+    return read_logo(path) if path else None
+
+
+def _fail(report: Report, threshold: Literal["exception", "review"]) -> None:
+    """Fail where findings are left that nobody decided about; the file is there all the same."""
+    from kubedossier.analytics.errors import FindingsError
+    from kubedossier.reports.dispositions import undecided
+    from kubedossier.reports.numbers import counted
+
+    left = undecided(report.findings, threshold)
+    if left:
+        raise FindingsError(
+            f"{counted(len(left), 'finding')} undecided: {', '.join(one.id for one in left)}",
+            hint="Read section 1 of the report; 'kubedossier finding note' records a decision.",
+        )
 
 
 def _first(given: str | None, configured: str | None) -> str:

@@ -1,0 +1,101 @@
+"""The control catalogues: well-formed, and nothing in them points into the void."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from importlib import resources
+
+import pytest
+
+from kubedossier.analytics.errors import UsageError
+from kubedossier.analytics.periods import parse_period
+from kubedossier.reports import build, controls, findings
+from kubedossier.reports.model import Request
+from kubedossier.reports.render import pdf_bytes
+
+ID = re.compile(r"[A-Z0-9][A-Za-z0-9./()&-]*( (Art\.|Annex|App\.) [0-9A-Z.()a-z]+)?")
+SECTIONS = {section.id for section in build.SECTIONS}
+
+
+def rule_names(report):
+    return {one.rule for one in report.findings}
+
+
+@pytest.mark.parametrize("name", controls.FRAMEWORKS)
+def test_a_catalogue_is_well_formed_and_points_at_what_exists(name, busy_report):
+    held = controls.framework(name)
+    queries = {one.name for one in busy_report.evidence}
+    assert held.id == name
+    assert held.name and held.title and held.version and held.source
+    ids = [one.id for one in held.controls]
+    assert len(ids) == len(set(ids)) > 3
+    rules = rule_names(busy_report) | {"vocabulary", "volume"}
+    for one in held.controls:
+        assert ID.fullmatch(one.id), one.id
+        assert one.title and one.shows and one.cannot.endswith(".")
+        assert one.sections and set(one.sections) <= SECTIONS - {"controls"}
+        assert set(one.queries) <= queries, one.id
+        assert set(one.rules) <= rules, one.id
+        assert one.support in ("supports", "partly supports", "not evidenced")
+        assert one.confidence in ("high", "medium", "low")
+        assert not (one.confidence == "low" and one.support == "supports")
+
+
+def test_the_folder_holds_the_frameworks_that_can_be_chosen_and_no_others():
+    folder = resources.files("kubedossier.reports").joinpath("frameworks")
+    assert {entry.name for entry in folder.iterdir()} == {f"{name}.toml" for name in controls.FRAMEWORKS}
+
+
+def test_every_rule_that_rates_bears_on_a_control():
+    bearing = {rule for name in controls.FRAMEWORKS for one in controls.framework(name).controls for rule in one.rules}
+    assert len(findings.RULES) - len(bearing) <= 1
+
+
+def test_no_catalogue_speaks_of_compliance():
+    for name in controls.FRAMEWORKS:
+        for one in controls.framework(name).controls:
+            assert "complian" not in f"{one.shows} {one.cannot}".lower()
+
+
+def test_names_may_be_repeated_or_listed_and_a_wrong_one_names_the_nearest():
+    assert controls.chosen(["soc2, pci-dss", "SOC2"]) == ("soc2", "pci-dss")
+    with pytest.raises(UsageError, match="no control framework 'soc3'") as error:
+        controls.chosen(["soc3"])
+    assert error.value.hint == "Did you mean soc2?"
+    with pytest.raises(UsageError):
+        controls.framework("../soc2")
+
+
+def test_holes_in_the_record_lower_the_support_and_never_raise_it(busy_report, quiet_report):
+    marks = {one.name: one.mark for one in busy_report.evidence}
+    whole = controls.mapped(["soc2"], quiet_report.findings, marks)[0].controls
+    holed = controls.mapped(["soc2"], busy_report.findings, marks)[0].controls
+    assert "supports" in {one.support for one in whole}
+    assert {one.support for one in holed} == {"partly supports", "not evidenced"}
+
+
+def made(archive, *names):
+    period = parse_period("2026-10", now=datetime(2026, 11, 2, tzinfo=UTC))
+    return build.build(archive, period, Request(frameworks=names))
+
+
+def test_findings_and_controls_name_each_other(busy):
+    report = made(busy, "soc2")
+    finding = next(one for one in report.findings if one.rule == "completeness")
+    assert "CC2.1" in finding.controls
+    control = next(one for one in report.mappings[0].controls if one.id == "CC2.1")
+    assert ("exception", "completeness") in control.open_rules
+
+
+def test_a_report_without_frameworks_has_no_such_section(busy_report):
+    assert "controls" not in {section.id for section in busy_report.sections}
+    assert busy_report.mappings == ()
+
+
+def test_all_frameworks_at_once_make_a_document(quiet, text_of):
+    report = made(quiet, *controls.FRAMEWORKS)
+    text = text_of(pdf_bytes(report))
+    for mapping in report.mappings:
+        assert mapping.name in text
+        assert mapping.controls[0].title.split()[0] in text
