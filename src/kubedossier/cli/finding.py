@@ -22,7 +22,7 @@ LONGEST = 500
     epilog=example(
         """
 kubedossier finding list --period 2026-10
-kubedossier finding note 2026-10/denied --outcome accepted --reason "Load test"
+kubedossier finding note 2026-10/denied --outcome accepted --reason Known
 """
     )
 )
