@@ -199,7 +199,8 @@ def _split(files: tuple[FileRef, ...], reads: Scope) -> dict[str, tuple[FileRef,
     """The files that may hold rows of the range, apart by whether a row of theirs may be hidden."""
     chosen = [one for one in files if _touches(one, reads)]
     incomplete = tuple(one for one in chosen if one.incomplete)
-    parts = {"complete_files": tuple(one for one in chosen if not one.incomplete)}
+    complete = tuple(one for one in chosen if not one.incomplete)
+    parts = {"complete_files": complete} if complete or not incomplete else {}
     return parts | ({"incomplete_files": incomplete} if incomplete else {})
 
 
