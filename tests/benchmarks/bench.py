@@ -123,7 +123,7 @@ def bench_repeat(folder: Path, count: int, rounds: int) -> None:
 def bench_start(folder: Path, rounds: int) -> None:
     """How long until the first word."""
     archive = str(folder / "empty")
-    query = [*KUBEDOSSIER, "--archive", archive, "query", "top_users", "-f", "csv"]
+    query = [*KUBEDOSSIER, "--archive", archive, "query", "top_users"]
     nothing, help_, duckdb, asked = best(
         rounds * 3,
         lambda: measure([sys.executable, "-c", "pass"]),

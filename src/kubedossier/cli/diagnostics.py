@@ -6,11 +6,8 @@ exception into a message and an exit code. Nothing here may write to stdout.
 
 from __future__ import annotations
 
-import json
 import os
 import sys
-import traceback
-from datetime import UTC, datetime
 from typing import Any
 
 import click
@@ -135,6 +132,8 @@ def _help_hint(error: click.UsageError) -> str:
 
 def _traceback_when_asked() -> None:
     if int(_state["verbose"]) >= 2:
+        import traceback
+
         sys.stderr.write(traceback.format_exc())
 
 
@@ -148,6 +147,9 @@ def _error(message: str, hint: str, exit_code: int) -> None:
 
 def _write(level: str, text: str, fields: dict[str, object]) -> None:
     if _state["format"] == "json":
+        import json
+        from datetime import UTC, datetime
+
         at = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         line = json.dumps({"at": at, "level": level, "message": text} | fields, default=str)
         click.echo(line, err=True)

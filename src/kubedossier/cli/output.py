@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import os
 import sys
-import tempfile
-import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,6 +22,8 @@ def visible(text: str) -> str:
     """The text with every control, format, surrogate and separator character written as ``[U+XXXX]``."""
     if text.isprintable():
         return text
+    import unicodedata
+
     return "".join(
         f"[U+{ord(char):04X}]" if unicodedata.category(char)[0] in "CZ" and char != " " else char for char in text
     )
@@ -74,6 +74,8 @@ def complete_file(path: Path) -> Iterator[IO[bytes]]:
     Raises:
         StorageError: the folder does not exist or cannot be written.
     """
+    import tempfile
+
     try:
         handle = tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False)  # noqa: SIM115
     except OSError as error:
