@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import importlib
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -16,6 +15,8 @@ import click
 from kubedossier import __version__
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from kubedossier.analytics.config import Config
 
 # name -> (module under kubedossier.cli, short help); the function in the module is called `command`.
@@ -73,7 +74,7 @@ class LazyGroup(click.Group):
 class Settings:
     """What the global options, the environment and the configuration say; every command gets it."""
 
-    def __init__(self, archive: str | None, config: Path | None, verbose: int, log_format: str) -> None:
+    def __init__(self, archive: str | None, config: str | None, verbose: int, log_format: str) -> None:
         self.archive_option = archive
         self.config_path = config
         self.verbose = verbose
@@ -86,12 +87,16 @@ class Settings:
         Raises:
             UsageError: the file has a mistake, or the one that was named is not there.
         """
+        from pathlib import Path
+
         from kubedossier.analytics.config import find_config, read_config
 
-        return read_config(self.config_path or find_config())
+        return read_config(Path(self.config_path) if self.config_path else find_config())
 
     def archive_path(self) -> Path:
         """The archive's folder: option, else environment, else configuration, else ``./dossier``."""
+        from pathlib import Path
+
         if self.archive_option:
             return Path(self.archive_option).expanduser()
         return self.config.archive or Path("dossier")
@@ -115,7 +120,7 @@ class Settings:
 @click.option(
     "--config",
     metavar="FILE",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=click.Path(dir_okay=False),
     envvar="KUBEDOSSIER_CONFIG",
     allow_from_autoenv=False,
     help="The configuration file.  [default: ./kubedossier.toml, else the user's own]",
@@ -130,7 +135,7 @@ class Settings:
 )
 @click.version_option(__version__, prog_name="kubedossier", allow_from_autoenv=False)
 @click.pass_context
-def cli(ctx: click.Context, archive: str | None, config: Path | None, verbose: int, log_format: str) -> None:
+def cli(ctx: click.Context, archive: str | None, config: str | None, verbose: int, log_format: str) -> None:
     """Keep the Kubernetes audit events that Prisma Cloud Compute forgets.
 
     kubedossier snapshots them to Parquet that nobody can change unseen, answers questions about them in SQL,
