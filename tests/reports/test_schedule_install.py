@@ -1,0 +1,217 @@
+"""The printed files: what reads them accepts them, and none says what should not be said."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from kubedossier.analytics.errors import UsageError
+from kubedossier.reports.installing import Call, cron, kubernetes, systemd
+
+HARD = '/srv/50% of $HOME\'s "back\\up"'
+
+
+def call(**more: Any) -> Call:
+    known: dict[str, Any] = {
+        "program": ("/opt/kubedossier/bin/kubedossier",),
+        "archive": Path("/srv/dossier"),
+        "config": Path("/etc/kubedossier/kubedossier.toml"),
+        "every_min": 5,
+        "user": "root",
+        "deliver": (Path("/srv/reports"),),
+        "witness": Path("/root/.local/state/kubedossier/witness"),
+    }
+    return Call(**known | more)
+
+
+@pytest.mark.parametrize("archive", ["/srv/dossier", "/srv/my dossier", HARD])
+@pytest.mark.parametrize("every_min", [1, 5])
+def test_systemd_accepts_its_units(tmp_path, archive, every_min):
+    if not shutil.which("systemd-analyze"):
+        pytest.skip("no systemd-analyze")
+    files = systemd(call(archive=Path(archive), every_min=every_min, program=(shutil.which("true") or "",)))
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    done = subprocess.run(
+        ["systemd-analyze", "verify", "--man=no", *(str(tmp_path / name) for name in files)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_unit_may_write_where_it_has_to_and_nowhere_else():
+    service = systemd(call())["kubedossier-schedule.service"]
+    assert "ProtectSystem=strict" in service
+    assert "ReadWritePaths=/srv/dossier /srv/reports /root/.local/state/kubedossier/witness\n" in service
+
+
+def test_in_a_unit_paths_mean_themselves():
+    line = re.search(r"^ExecStart=(.*)$", systemd(call(archive=Path(HARD)))["kubedossier-schedule.service"], re.M)
+    assert line is not None
+    assert '"/srv/50%% of $$HOME\'s \\"back\\\\up\\""' in line[1]
+
+
+def test_a_crontab_line_calls_due_with_the_paths_as_they_are():
+    text = cron(call(archive=Path(HARD)))["kubedossier-schedule.crontab"]
+    (line,) = [one for one in text.splitlines() if not one.startswith("#")]
+    *fields, command = line.split(maxsplit=5)
+    assert fields == ["*/5", "*", "*", "*", "*"]
+    assert re.search(r"(?<!\\)%", command) is None
+    words = shlex.split(command.replace(r"\%", "%"))  # as cron hands it to the shell
+    assert words[1:] == ["--archive", HARD, "--config", "/etc/kubedossier/kubedossier.toml", "schedule", "due"]
+
+
+@pytest.mark.parametrize("every_min", [1, 30])
+def test_cron_accepts_its_crontab(tmp_path, every_min):
+    path = tmp_path / "crontab"
+    path.write_text(cron(call(every_min=every_min))["kubedossier-schedule.crontab"])
+    if not shutil.which("crontab"):
+        pytest.skip("no crontab")
+    if "-T" not in subprocess.run(["crontab", "--help"], capture_output=True, text=True, check=False).stderr:
+        pytest.skip("this crontab cannot check")
+    assert subprocess.run(["crontab", "-T", str(path)], capture_output=True, check=False).returncode == 0
+
+
+@pytest.mark.parametrize("make", [systemd, cron])
+def test_a_path_with_a_line_break_is_refused(make):
+    with pytest.raises(UsageError):
+        make(call(archive=Path("/srv/a\n* * * * * root rm -rf")))
+
+
+# The fields of the objects, from the Kubernetes API reference (batch/v1, core/v1); those that the manifests may have.
+METADATA = {"name": str, "labels": dict}
+POD_SECURITY = {
+    "runAsNonRoot": bool,
+    "runAsUser": int,
+    "runAsGroup": int,
+    "fsGroup": int,
+    "fsGroupChangePolicy": str,
+    "seccompProfile": {"type": str},
+}
+KEY = {"name": str, "key": str}
+CONTAINER = {
+    "name": str,
+    "image": str,
+    "command": [str],
+    "args": [str],
+    "env": [{"name": str, "value": str, "valueFrom": {"secretKeyRef": KEY}}],
+    "resources": {"requests": {"cpu": str, "memory": str}, "limits": {"memory": str}},
+    "securityContext": {
+        "allowPrivilegeEscalation": bool,
+        "readOnlyRootFilesystem": bool,
+        "capabilities": {"drop": [str]},
+    },
+    "volumeMounts": [{"name": str, "mountPath": str, "readOnly": bool}],
+}
+VOLUME = {
+    "name": str,
+    "configMap": {"name": str},
+    "secret": {"secretName": str, "defaultMode": int},
+    "emptyDir": dict,
+    "persistentVolumeClaim": {"claimName": str},
+}
+POD = {
+    "restartPolicy": str,
+    "automountServiceAccountToken": bool,
+    "terminationGracePeriodSeconds": int,
+    "securityContext": POD_SECURITY,
+    "containers": [CONTAINER],
+    "volumes": [VOLUME],
+}
+JOB = {
+    "backoffLimit": int,
+    "activeDeadlineSeconds": int,
+    "template": {"metadata": {"labels": dict}, "spec": POD},
+}
+KINDS = {
+    "PersistentVolumeClaim": {
+        "apiVersion": "v1",
+        "metadata": METADATA,
+        "spec": {"accessModes": [str], "resources": {"requests": {"storage": str}}},
+    },
+    "CronJob": {
+        "apiVersion": "batch/v1",
+        "metadata": METADATA,
+        "spec": {
+            "schedule": str,
+            "concurrencyPolicy": str,
+            "startingDeadlineSeconds": int,
+            "successfulJobsHistoryLimit": int,
+            "failedJobsHistoryLimit": int,
+            "jobTemplate": {"spec": JOB},
+        },
+    },
+}
+
+
+def assert_fits(value: object, shape: Any, where: str) -> None:
+    if isinstance(shape, dict):
+        assert isinstance(value, dict), where
+        for key, inner in value.items():
+            assert key in shape, f"{where}.{key}"
+            assert_fits(inner, shape[key], f"{where}.{key}")
+    elif isinstance(shape, list):
+        assert isinstance(value, list), where
+        for inner in value:
+            assert_fits(inner, shape[0], where)
+    elif isinstance(shape, str):
+        assert value == shape, where
+    else:
+        assert type(value) is shape, f"{where}: {value!r}"
+
+
+def documents(**more: Any) -> list[dict[str, Any]]:
+    (text,) = kubernetes(call(**more), "registry.example/kubedossier:1").values()
+    return list(yaml.safe_load_all(text))
+
+
+def test_the_manifests_have_only_fields_that_kubernetes_knows():
+    found = documents(deliver=(Path("/srv/reports"), Path("/srv/other")))
+    assert [one["kind"] for one in found] == ["PersistentVolumeClaim"] * 3 + ["CronJob"]
+    for one in found:
+        assert_fits({k: v for k, v in one.items() if k != "kind"}, KINDS[one["kind"]], one["kind"])
+        assert re.fullmatch(r"[a-z0-9]([a-z0-9-]{0,50}[a-z0-9])?", one["metadata"]["name"])
+
+
+def test_a_field_that_kubernetes_does_not_know_would_be_found():
+    with pytest.raises(AssertionError, match="fsgroup"):
+        assert_fits({"fsgroup": 1}, POD_SECURITY, "pod")
+    with pytest.raises(AssertionError):
+        assert_fits({"runAsUser": "10001"}, POD_SECURITY, "pod")
+
+
+def test_every_mount_has_its_volume_and_every_claim_its_document():
+    *claims, job = documents(deliver=(Path("/srv/reports"),))
+    pod = job["spec"]["jobTemplate"]["spec"]["template"]["spec"]
+    volumes = {one["name"]: one for one in pod["volumes"]}
+    assert {one["name"] for one in pod["containers"][0]["volumeMounts"]} == set(volumes)
+    claimed = {one["persistentVolumeClaim"]["claimName"] for one in volumes.values() if "persistentVolumeClaim" in one}
+    assert claimed == {one["metadata"]["name"] for one in claims}
+    assert volumes["secrets"]["secret"]["defaultMode"] == 0o440
+
+
+def test_the_pod_may_do_no_more_than_it_must():
+    pod = documents()[-1]["spec"]["jobTemplate"]["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    assert pod["securityContext"]["runAsNonRoot"]
+    assert not pod["automountServiceAccountToken"]
+    assert container["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+    assert not [one for one in container["env"] if "PASSWORD" in one["name"] and not one["name"].endswith("_FILE")]
+
+
+def test_a_folder_that_would_lie_beside_the_configuration_is_refused():
+    with pytest.raises(UsageError, match="relative"):
+        kubernetes(call(deliver=(Path("/etc/kubedossier/out"),)), "x")
