@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import events
+import paging
 
 HERE = Path(__file__).resolve().parent
 KUBEDOSSIER = [sys.executable, "-m", "kubedossier"]
@@ -137,6 +138,55 @@ def bench_start(folder: Path, rounds: int) -> None:
     report("query top_users, small archive", "time of import duckdb", asked.seconds / duckdb.seconds, "<= 3", detail)
 
 
+def bench_snapshot(folder: Path, rounds: int) -> None:
+    """A snapshot over a line of 50 ms, several requests under way, against one."""
+    source = _served(folder, 10_000)
+
+    with paging.server(paging.slow_console(source)) as url:
+
+        def task(connections: int) -> Callable[[], Run]:
+            def run() -> Run:
+                archive = folder / "snapshot"
+                shutil.rmtree(archive, ignore_errors=True)
+                command, env = paging.snapshot(url, archive, connections)
+                return measure(command, env=env)
+
+            return run
+
+        one, four = best(rounds, task(1), task(4))
+    detail = f"{four.seconds:.1f} s against {one.seconds:.1f} s"
+    report("snapshot over 50 ms, 4 connections", "speed of 1 connection", one.seconds / four.seconds, ">= 3", detail)
+
+
+def bench_pages(folder: Path, count: int) -> None:
+    """The last page of a large archive, against the first; and 16 clients at once."""
+    archive = _served(folder, count)
+    year = [("from", "2026-01-01T00:00:00Z"), ("to", "2026-10-01T00:00:00Z")]
+    filters = {
+        "no filter": [],
+        "technique": [("attackTechniques", "execIntoContainer")],
+        "range": year,
+        "two techniques, range": [*year, ("attackTechniques", "createAccount"), ("attackTechniques", "unheardOf")],
+    }
+    for name, (first, last, total) in paging.first_and_last(archive, filters).items():
+        detail = f"{last:.2f} s against {first:.2f} s, {total:,} events"
+        report(f"last page: {name}", "time of the first page", last / first, "<= 5", detail)
+    means = paging.at_once(archive, 10)
+    worst, middle = max(means), sorted(means)[len(means) // 2]
+    detail = f"{worst:.2f} s a page against {middle:.2f} s"
+    report("16 clients at once, the slowest", "time of the median client", worst / middle, "<= 2", detail)
+
+
+def _served(folder: Path, count: int) -> Path:
+    """An archive of so many events, made once."""
+    archive, source = folder / f"served-{count}", folder / f"events-{count}.ndjson"
+    if not archive.exists():
+        events.write(count, source)
+        env = {"KUBEDOSSIER_WITNESS": str(folder / "witness")}
+        measure([*KUBEDOSSIER, "--archive", str(archive), "import", str(source)], codes=(0, 4), env=env)
+    return archive
+
+
 def _gzip_size(archive: Path, target: Path) -> int:
     from kubedossier.analytics import Archive
 
@@ -154,18 +204,22 @@ def main() -> None:
     parser.add_argument("--events", type=int, default=1_000_000)
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--folder", type=Path, help="where the data lie; kept there for the next run")
-    parser.add_argument("only", nargs="*", help="import, repeat, start; all when none is named")
+    parser.add_argument("only", nargs="*", help="import, repeat, start, snapshot, pages; all when none is named")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="kubedossier-bench-") as temporary:
         folder = asked.folder or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
-        chosen = asked.only or ["import", "repeat", "start"]
+        chosen = asked.only or ["import", "repeat", "start", "snapshot", "pages"]
         if "import" in chosen:
             bench_import(folder, asked.events, asked.rounds)
         if "repeat" in chosen:
             bench_repeat(folder, asked.events, asked.rounds)
         if "start" in chosen:
             bench_start(folder, asked.rounds)
+        if "snapshot" in chosen:
+            bench_snapshot(folder, asked.rounds)
+        if "pages" in chosen:
+            bench_pages(folder, asked.events)
 
 
 if __name__ == "__main__":
