@@ -24,7 +24,7 @@ from kubedossier.analytics.store.digests import Tally, digest, leaf
 from kubedossier.analytics.store.rejects import Reject, compress
 from kubedossier.analytics.store.writer import EventFiles, HashingFile
 
-CHUNK_RECORDS = 8192
+CHUNK_RECORDS = 2048
 
 
 @dataclass(frozen=True, slots=True)
