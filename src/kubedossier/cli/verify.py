@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from kubedossier.cli import Settings, example
-from kubedossier.cli.diagnostics import warn
+from kubedossier.cli.diagnostics import say, warn
 from kubedossier.cli.output import visible, write_line
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ kubedossier verify
 kubedossier verify --deep
 kubedossier verify --head 12:9f86d081884c7d65 /mnt/backup/dossier
 kubedossier verify kubedossier-2026-10-4b7e0c9a51d2.zip
+kubedossier verify monthly-2026-10.pdf
 """
     )
 )
@@ -34,11 +35,12 @@ kubedossier verify kubedossier-2026-10-4b7e0c9a51d2.zip
 @click.option("--accept-rollback", is_flag=True, help="Go on with a restored backup; the ledger tells of it.")
 @click.pass_obj
 def command(settings: Settings, path: str | None, level: str | None, head: str | None, accept_rollback: bool) -> None:
-    """Check that nothing in the archive, or in a bundle, was changed.
+    """Check that nothing in the archive, in a bundle or in a report was changed.
 
-    PATH is an archive, or a bundle as a zip or unpacked. Of an archive, it checks the chain of the ledger, the head
-    against this machine's witness file, and the SHA-256 of every file; of a bundle, all that it says. Every finding is
-    printed, with what was expected and what was found; the exit code is then 5.
+    PATH is an archive, a bundle as a zip or unpacked, or a report as PDF. Of an archive, it checks the chain of the
+    ledger, the head against this machine's witness file, and the SHA-256 of every file; of a bundle, all that it says;
+    of a report, that it is closed, archival and tagged, and that its attachments, its manifest and the seal on the
+    cover agree. Every finding is printed, with what was expected and what was found; the exit code is then 5.
     """
     from typing import cast
 
@@ -46,9 +48,15 @@ def command(settings: Settings, path: str | None, level: str | None, head: str |
     from kubedossier.analytics.evidence.check import is_bundle
     from kubedossier.analytics.ingest.recheck import recheck_events
     from kubedossier.analytics.store.verify import Level, verify
+    from kubedossier.reports.check import is_report
 
     chosen = cast(Level, level or "default")
     root = Path(path) if path else settings.archive_path()
+    if path and is_report(root):
+        if accept_rollback or level:
+            raise UsageError("A report is always checked completely", hint="Give --head alone.")
+        _check_report(root, head)
+        return
     if is_bundle(root):
         if accept_rollback:
             raise UsageError("A bundle is never put back", hint="Leave --accept-rollback out.")
@@ -103,6 +111,33 @@ def _check_bundle(path: Path, level: str | None, head: str | None) -> None:
     write_line(f"Head {verdict.head[0]}:{verdict.head[1]}")
     if head is None and not verdict.witnessed:
         warn("Nothing shows who made this bundle: compare the head with one from elsewhere, by --head")
+
+
+def _check_report(path: Path, head: str | None) -> None:
+    from kubedossier.analytics.errors import IntegrityError
+    from kubedossier.reports.check import check_report
+    from kubedossier.reports.verapdf import judge
+
+    verdict = check_report(path)
+    _tell(verdict.findings)
+    if verdict.findings:
+        raise IntegrityError(
+            f"{len(verdict.findings)} findings in '{path}': the report is not what it says",
+            hint="Keep it as it is, and ask for another copy.",
+        )
+    known = _read_head(head)
+    if known and (known[0] != verdict.head[0] or not verdict.head[1].startswith(known[1])):
+        raise IntegrityError(f"'{path}' was drawn from {verdict.head[0]}:{verdict.head[1]}, not from {head}")
+    judged = judge(path)
+    write_line(f"{verdict.rules} rules hold for report {visible(verdict.number)}.")
+    write_line(f"Seal {verdict.seal}")
+    write_line(f"Head {verdict.head[0]}:{visible(verdict.head[1])}")
+    for one in judged or ():
+        write_line(f"veraPDF, {one.profile}: {one.passed:,} checks passed, {one.failed:,} failed")
+    if judged is None:
+        say("Judged by the rules of this program alone: veraPDF is not on the PATH.")
+    elif any(one.failed for one in judged):
+        raise IntegrityError(f"veraPDF does not accept '{path}'", hint="Ask for another copy.")
 
 
 def _tell(findings: Iterable[Finding]) -> None:
