@@ -33,7 +33,7 @@ class JobConfig:
         run: ``snapshot`` or ``report``.
         cron: when, in five fields.
         timezone: in which the fields are read; an IANA name.
-        console: for a snapshot, the Console's name; None where there is one only.
+        console: for a snapshot, the Console's name; None is each that is configured.
         report: for a report, its name; None is ``monthly``.
         period: for a report, one that moves with the day it is due; None is the report's own, else ``last-month``.
         deliver: for a report, where copies go.

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import secrets
 import stat
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -19,6 +21,7 @@ from kubedossier.analytics.store.commit import storage_errors
 from kubedossier.analytics.store.folders import fsync
 
 MODE = 0o644
+LEFT_S = 3600
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _NEW = os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_WRONLY | os.O_CLOEXEC
 
@@ -60,6 +63,7 @@ class _Copy:
 
     def write(self, data: bytes) -> None:
         """Write the hidden file, durably."""
+        self._clear_left()
         descriptor = os.open(self.draft, _NEW, MODE, dir_fd=self._folder)
         with os.fdopen(descriptor, "wb") as file:
             file.write(data)
@@ -103,6 +107,14 @@ class _Copy:
                     os.unlink(left, dir_fd=self._folder)
         finally:
             os.close(self._folder)
+
+    def _clear_left(self) -> None:
+        """Remove what a killed process left of this document; what is young may be somebody's who is at it."""
+        pattern = re.compile(rf"\.{re.escape(self.name)}\.[0-9a-f]{{8}}\.(new|old)")
+        for left in filter(pattern.fullmatch, os.listdir(self._folder)):  # noqa: PTH208 - of a descriptor
+            with suppress(OSError):
+                if time.time() - os.stat(left, dir_fd=self._folder, follow_symlinks=False).st_ctime > LEFT_S:
+                    os.unlink(left, dir_fd=self._folder)
 
     def _move(self, old: str, new: str) -> None:
         os.replace(old, new, src_dir_fd=self._folder, dst_dir_fd=self._folder)

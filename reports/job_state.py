@@ -144,8 +144,9 @@ class Book:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 raise AtWorkError(f"Another process does what is due in '{self._root}'") from None
-            for left in self.folder.glob(".jobs-*"):  # by a process that was killed
-                left.unlink(missing_ok=True)
+            for pattern in (".jobs-*", ".*.draft.pdf.*"):
+                for left in self.folder.glob(pattern):  # by a process that was killed
+                    left.unlink(missing_ok=True)
             yield
         finally:
             os.close(descriptor)

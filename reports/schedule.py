@@ -153,7 +153,8 @@ class Schedule:
     def _look(self) -> dict[str, JobState]:
         """Take note of the times that have come, and of what a killed process left."""
         before, now = self._book.read(), self._now()
-        entries = Ledger.read(self._root).entries
+        asking = [one for one in self._jobs if one.run == "report" and self._has_waiting(one, before, now)]
+        entries = Ledger.read(self._root).entries if asking else ()  # which would be long to read for nothing
         delivered, served = plan.deliveries(entries), plan.from_ledger(entries)
         states = dict(before)  # also of jobs that another configuration has
         for job in self._jobs:
@@ -162,6 +163,10 @@ class Schedule:
         if states != before:
             self._book.write(states)
         return states
+
+    @staticmethod
+    def _has_waiting(job: JobConfig, before: Mapping[str, JobState], now: datetime) -> bool:
+        return job.name not in before or bool(plan.take_note(job, before[job.name], now).waiting)
 
     def _try(self, due: plan.Due, states: dict[str, JobState]) -> Done:
         name = due.job.name

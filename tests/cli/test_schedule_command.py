@@ -16,7 +16,7 @@ from kubedossier.analytics.ingest.intake import Intake
 from kubedossier.analytics.ingest.row import Record
 from kubedossier.analytics.store.ledger import Ledger
 from kubedossier.cli import cli, diagnostics
-from kubedossier.cli.schedule_work import Stop, period_text
+from kubedossier.cli.schedule_work import Commands, Stop, period_text
 from kubedossier.reports.job_state import Book
 
 EVENT = {
@@ -111,6 +111,24 @@ def test_a_failure_is_loud_and_has_its_own_exit_code(place, run):
     assert out == "nightly: snapshot, due 2026-10-15 23:15 UTC: failed\n"
     assert "error: No password for the Console" in err
     assert Book(place / "dossier").read()["nightly"].failures == 1
+
+
+@pytest.mark.parametrize(
+    ("job", "more", "words"),
+    [
+        ('console = "prod"', "", ["--console", "prod"]),
+        ("", "", []),
+        ("", '[console.other]\nurl = "https://127.0.0.1:9"\n', ["--all"]),
+        ('console = "other"', '[console.other]\nurl = "https://127.0.0.1:9"\n', ["--console", "other"]),
+    ],
+)
+def test_a_snapshot_is_of_the_console_that_is_named_or_of_all(place, run, monkeypatch, job, more, words):
+    (place / "kubedossier.toml").write_text(CONFIG.replace('console = "prod"', job) + more)
+    called = []
+    monkeypatch.setattr(Commands, "_run", lambda _, *given: called.append(given))
+    run("schedule", "due")
+    run("schedule", "due", now="2026-10-15T23:15")
+    assert called == [("snapshot", *words)]
 
 
 def test_a_failed_report_leaves_nothing_behind(place, run):

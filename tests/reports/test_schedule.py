@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from kubedossier.analytics.errors import BusyError, IncompleteError, SourceError, StorageError
+from kubedossier.analytics.errors import BusyError, FindingsError, IncompleteError, SourceError, StorageError
 from kubedossier.analytics.ingest.intake import Intake
 from kubedossier.analytics.jobs import DeliveryConfig, JobConfig
 from kubedossier.analytics.store.commit import Writer
@@ -203,6 +203,14 @@ def test_an_incomplete_snapshot_is_done_and_told(world):
     assert it.due("2026-10-05T01:15") == ["nightly"]
     assert [(one.outcome, one.error.exit_code) for one in it.outcomes] == [("incomplete", 4)]
     assert it.due("2026-10-05T01:16") == []
+
+
+def test_a_report_with_findings_is_delivered_and_told(world):
+    it = world(MONTHLY)
+    it.hands.errors = [FindingsError("2 exceptions")]
+    assert it.due("2026-11-01T06:00") == ["monthly 2026-10"]
+    assert [(one.outcome, one.error.exit_code) for one in it.outcomes] == [("done", 3)]
+    assert (len(it.deliveries), it.due()) == (1, [])
 
 
 def test_a_busy_archive_is_no_failure(world):

@@ -8,6 +8,7 @@ import stat
 import pytest
 
 from kubedossier.analytics.errors import StorageError
+from kubedossier.reports import deliver
 from kubedossier.reports.deliver import placed
 
 NAME = "monthly-2026-10.pdf"
@@ -82,6 +83,20 @@ def test_a_folder_that_has_the_name_is_refused(folders):
     with pytest.raises(StorageError, match="no file"), placed(b"new", NAME, folders):
         pass
     assert held(folders[0]) == {}
+
+
+def test_what_a_killed_process_left_is_removed_once_it_is_old(folders, monkeypatch):
+    left = {f".{NAME}.0123abcd.new", f".{NAME}.0123abcd.old"}
+    others = {f".{NAME}.notes.new", "other.pdf"}
+    for name in left | others:
+        (folders[0] / name).write_bytes(b"x")
+    with placed(b"new", NAME, folders):
+        pass
+    assert {one.name for one in folders[0].iterdir()} == left | others | {NAME}
+    monkeypatch.setattr(deliver, "LEFT_S", -1)
+    with placed(b"new", NAME, folders):
+        pass
+    assert {one.name for one in folders[0].iterdir()} == others | {NAME}
 
 
 @pytest.mark.parametrize("call", ["fsync", "replace", "link", "write"])

@@ -150,7 +150,7 @@ def run(settings: Settings) -> None:
         """
 kubedossier schedule install systemd -o /etc/systemd/system
 kubedossier schedule install cron | crontab -
-kubedossier schedule install kubernetes --image registry.example/kubedossier:1
+kubedossier schedule install kubernetes --image kubedossier:1
 """
     )
 )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
 import signal
 import threading
 from collections.abc import Iterable, Iterator
@@ -98,12 +99,18 @@ class Commands:
     def __init__(self, settings: Settings) -> None:
         self._words = ["--archive", str(settings.archive_path()), "--log-format", settings.log_format]
         self._words += ["-v"] * settings.verbose
+        self._several = len(settings.config.consoles) > 1
         if settings.config.path is not None:
             self._words += ["--config", str(settings.config.path)]
 
     def snapshot(self, job: JobConfig) -> None:
-        """Take the job's snapshot."""
-        self._run("snapshot", *(("--console", job.console) if job.console else ()))
+        """Take the job's snapshot: of the Console it names, else of all that the configuration has."""
+        if job.console:
+            self._run("snapshot", "--console", job.console)
+        elif self._several and not os.environ.get("KUBEDOSSIER_CONSOLE"):
+            self._run("snapshot", "--all")
+        else:
+            self._run("snapshot")
 
     def report(self, job: JobConfig, period: Period, as_of: int, output: Path) -> None:
         """Make the job's report; the path that the command prints is that of a draft, and not for anybody."""
