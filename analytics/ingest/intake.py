@@ -14,11 +14,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from kubedossier.analytics.ingest.parsing import RejectedRecord
-from kubedossier.analytics.ingest.row import Record, Row, build_batch, month_name
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from kubedossier.analytics.ingest.derivation import LEAF_BYTES, Derivation, Derived
+from kubedossier.analytics.ingest.row import Record, month_name
 from kubedossier.analytics.ingest.seen import SeenEvents, SeenRejects
-from kubedossier.analytics.ingest.sources import SkippedRecord, derive, expand, read_ordinary
 from kubedossier.analytics.ingest.techniques import FLAGS as TECHNIQUE_FLAGS
+from kubedossier.analytics.schema import EVENT_SCHEMA
 from kubedossier.analytics.store.commit import Writer, new_id, storage_errors
 from kubedossier.analytics.store.digests import Tally, digest, leaf
 from kubedossier.analytics.store.rejects import Reject, compress
@@ -62,14 +65,13 @@ class Receipt:
 
 @dataclass
 class _Month:
-    """One month of a commit: what is known of it, and the rows that wait to become columns."""
+    """One month of a commit: what is known of it, and which rows of the present chunk are new."""
 
     name: str
     known: set[bytes]
     observed: list[bytes]
     added: list[bytes]
-    rows: list[Row] = field(default_factory=list)
-    records: list[Record] = field(default_factory=list)
+    fresh: list[int] = field(default_factory=list)
 
 
 @dataclass
@@ -99,6 +101,7 @@ class Intake:
         root: the archive; made when absent.
         kind: the type of the ledger entries.
         wait: wait for another writer instead of failing.
+        workers: processes that derive rows once there are many; None is one a core, 0 none.
         reject_again: keep rejects though an earlier run kept the same, whose files this run is to replace.
 
     Raises:
@@ -107,7 +110,13 @@ class Intake:
     """
 
     def __init__(
-        self, root: Path, *, kind: Literal["snapshot", "import"], wait: bool = False, reject_again: bool = False
+        self,
+        root: Path,
+        *,
+        kind: Literal["snapshot", "import"],
+        wait: bool = False,
+        reject_again: bool = False,
+        workers: int | None = None,
     ) -> None:
         self._kind = kind
         self._writer = Writer(root, wait=wait)
@@ -116,6 +125,7 @@ class Intake:
         self._rejects = SeenRejects(root, () if reject_again else self._writer.ledger.live("rejects"))
         self._staged: _Commit | None = None
         self._pending: list[Record] = []
+        self._derivation = Derivation(workers)
 
     def __enter__(self) -> Intake:
         return self
@@ -135,6 +145,7 @@ class Intake:
 
     def close(self) -> None:
         """Drop what was not committed and give the lock back."""
+        self._derivation.close()
         if self._staged is not None:
             staged, self._staged = self._staged, None
             staged.files.__exit__(None, None, None)
@@ -149,7 +160,8 @@ class Intake:
         self._pending.extend(records)
         while len(self._pending) >= CHUNK_RECORDS:
             chunk, self._pending = self._pending[:CHUNK_RECORDS], self._pending[CHUNK_RECORDS:]
-            self._take(chunk)
+            for derived in self._derivation.give(chunk):
+                self._absorb(self._current(), derived)
 
     def commit(self, facts: Mapping[str, Any], *, remove: Sequence[str] = ()) -> Receipt:
         """Make everything taken in since the last commit durable, as one ledger entry.
@@ -161,9 +173,10 @@ class Intake:
         Raises:
             StorageError: the disk failed; the archive is as it was before.
         """
-        self._take(self._pending)
-        self._pending = []
         staged = self._current()
+        chunk, self._pending = self._pending, []
+        for derived in (*self._derivation.give(chunk), *self._derivation.rest()):
+            self._absorb(staged, derived)
         with storage_errors("Writing to the archive"):
             added_files = staged.files.publish()
             if staged.reject_lines:
@@ -183,30 +196,13 @@ class Intake:
             self._staged = _Commit(entry_id, now, EventFiles(self._writer, entry_id))
         return self._staged
 
-    def _take(self, records: Sequence[Record]) -> None:
-        staged = self._current()
-        rows: list[Row] = []
-        sources: list[Record] = []
-        for record in records:
-            if (ordinary := read_ordinary(record)) is not None:
-                rows.append(ordinary)
-                sources.append(record)
-                continue
-            for one in expand(record):
-                try:
-                    row = derive(one)
-                except RejectedRecord as error:
-                    self._reject(staged, one, error.reason)
-                except SkippedRecord as error:
-                    staged.look_alikes[str(error)] += 1
-                else:
-                    rows.append(row)
-                    sources.append(one)
-        if not rows:
-            return
-        with storage_errors("Writing to the archive"):
-            self._seen.prepare(row.time for row in rows)
-            self._stage(staged, rows, sources)
+    def _absorb(self, staged: _Commit, derived: Derived) -> None:
+        for record, reason in derived.rejects:
+            self._reject(staged, record, reason)
+        staged.look_alikes.update(derived.look_alikes)
+        if derived.batch.num_rows:
+            with storage_errors("Writing to the archive"):
+                self._stage(staged, derived.batch, derived.leaves)
 
     def _reject(self, staged: _Commit, record: Record, reason: str) -> None:
         if self._rejects.has(record.source, record.raw):
@@ -216,31 +212,30 @@ class Intake:
         staged.reject_leaves.append(leaf(record.raw))
         staged.reasons[reason] += 1
 
-    def _stage(self, staged: _Commit, rows: Sequence[Row], sources: Sequence[Record]) -> None:
-        receipt_us = int(staged.at.timestamp()) * 1_000_000
+    def _stage(self, staged: _Commit, batch: pa.RecordBatch, leaves: bytes) -> None:
+        times: list[int | None] = batch.column("time").cast(pa.int64()).to_pylist()
+        self._seen.prepare(times)
         months: dict[int | None, _Month] = {}
-        for row, record in zip(rows, sources, strict=True):
-            day = row.epoch_day
+        ids = batch.column("event_id").to_pylist()
+        days = batch.column("date").cast(pa.int32()).to_pylist()
+        for index, (day, event_id) in enumerate(zip(days, ids, strict=True)):
             month = months.get(day)
             if month is None:
                 month = months[day] = self._month(staged, month_name(day))
-            one = leaf(row.raw)
+            one = leaves[index * LEAF_BYTES : (index + 1) * LEAF_BYTES]
             month.observed.append(one)
-            if row.event_id in month.known:
+            if event_id in month.known:
                 staged.duplicates += 1
                 continue
-            month.known.add(row.event_id)
+            month.known.add(event_id)
             month.added.append(one)
-            staged.formats[row.source_format] += 1
-            flag_receipt(row, receipt_us)
-            if row.flags:
-                staged.drift.update(one for one in row.flags if one not in TECHNIQUE_FLAGS)
-            month.rows.append(row)
-            month.records.append(record)
+            month.fresh.append(index)
         for month in sorted({one.name: one for one in months.values()}.values(), key=lambda one: one.name):
-            if month.rows:
-                staged.files.write(month.name, build_batch(month.rows, month.records, staged.id))
-                month.rows, month.records = [], []
+            if month.fresh:
+                whole = len(month.fresh) == batch.num_rows
+                fresh = batch if whole else batch.take(pa.array(month.fresh, pa.int32()))
+                month.fresh = []
+                staged.files.write(month.name, _completed(staged, fresh))
 
     def _month(self, staged: _Commit, name: str) -> _Month:
         if name not in staged.months:
@@ -268,10 +263,31 @@ class Intake:
         }
 
 
-def flag_receipt(row: Row, receipt_us: int) -> None:
-    """Flag an event whose time is later than its receipt (microseconds since the epoch)."""
-    if row.time is not None and row.time > receipt_us:
-        row.flags = (*(row.flags or ()), "time_after_receipt")
+def flag_receipt(flags: list[list[str] | None], times: Sequence[int | None], receipt_us: int) -> None:
+    """Flag events whose time is later than their receipt (microseconds since the epoch)."""
+    for index, time in enumerate(times):
+        if time is not None and time > receipt_us:
+            flags[index] = [*(flags[index] or ()), "time_after_receipt"]
+
+
+def _completed(staged: _Commit, batch: pa.RecordBatch) -> pa.RecordBatch:
+    """New rows with what only the intake knows, their snapshot and what is odd about their receipt; counts them."""
+    receipt_us = int(staged.at.timestamp()) * 1_000_000
+    latest = pc.max(batch.column("time").cast(pa.int64())).as_py()
+    if latest is not None and latest > receipt_us:
+        flags = batch.column("flags").to_pylist()
+        flag_receipt(flags, batch.column("time").cast(pa.int64()).to_pylist(), receipt_us)
+        batch = _replaced(batch, "flags", pa.array(flags, EVENT_SCHEMA.field("flags").type))
+    for one in pc.value_counts(batch.column("source_format")).to_pylist():
+        staged.formats[one["values"]] += one["counts"]
+    for one in pc.value_counts(pc.list_flatten(batch.column("flags"))).to_pylist():
+        if one["values"] not in TECHNIQUE_FLAGS:
+            staged.drift[one["values"]] += one["counts"]
+    return _replaced(batch, "snapshot", pa.repeat(pa.scalar(staged.id, pa.string()), batch.num_rows))
+
+
+def _replaced(batch: pa.RecordBatch, name: str, column: pa.Array) -> pa.RecordBatch:
+    return batch.set_column(EVENT_SCHEMA.get_field_index(name), EVENT_SCHEMA.field(name), column)
 
 
 def _facts(staged: _Commit) -> dict[str, Any]:

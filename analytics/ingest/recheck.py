@@ -16,7 +16,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from kubedossier.analytics.ingest.intake import flag_receipt
 from kubedossier.analytics.ingest.parsing import RejectedRecord
 from kubedossier.analytics.ingest.row import Record, build_batch, month_name
 from kubedossier.analytics.ingest.sources import SkippedRecord, derive
@@ -97,7 +96,8 @@ def _batch(
         except (RejectedRecord, SkippedRecord) as error:
             yield Finding("event-altered", where, "a record that is an event", str(error))
             continue
-        flag_receipt(row, receipt_time(one["snapshot"]))
+        late = row.time is not None and row.time > receipt_time(one["snapshot"])
+        row.flags = (*(row.flags or ()), "time_after_receipt") if late else row.flags
         if month_name(row.epoch_day) != month:
             yield Finding("event-misplaced", where, f"an event of {month}", month_name(row.epoch_day))
         rows.append(row)
