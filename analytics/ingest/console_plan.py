@@ -87,5 +87,5 @@ def _parts(wanted: Wanted, expected: int | None) -> int:
     if expected is None:
         return 8 * wanted.connections
     by_size = -(-expected // (PAGES_A_WINDOW * wanted.page_size))
-    side_by_side = min(wanted.connections, -(-expected // (2 * wanted.page_size)))
-    return max(1, by_size, side_by_side)
+    side_by_side = max(1, min(wanted.connections, -(-expected // (2 * wanted.page_size))))
+    return max(1, -(-by_size // side_by_side)) * side_by_side  # so that no connection is idle at the end
