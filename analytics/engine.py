@@ -21,7 +21,7 @@ from kubedossier.analytics.answers import Fetched
 from kubedossier.analytics.catalogue import bare
 from kubedossier.analytics.errors import KubedossierError, StorageError, UsageError
 from kubedossier.analytics.schema import UNDATED, FileRef
-from kubedossier.analytics.views import Scope, events_sql, kept, records_sql
+from kubedossier.analytics.views import Scope, events_sql, kept, literal_path, records_sql
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -150,7 +150,7 @@ class Engine:
         relations = {}
         for name, files in _split(self._ledger.live(), reads).items():
             if files:
-                paths = [_literal(str(self._ledger.root / one.path)) for one in files]
+                paths = [literal_path(str(self._ledger.root / one.path)) for one in files]
                 connection.execute(f"set variable {name} = $paths", {"paths": paths})
                 relations[name] = kept(_READ.format(name), self._ledger.retracted)
             else:
@@ -210,11 +210,6 @@ def _touches(file: FileRef, reads: Scope) -> bool:
     if file.min_time is None or file.max_time is None:
         return False
     return (reads.end is None or file.min_time < reads.end) and (reads.start is None or file.max_time >= reads.start)
-
-
-def _literal(path: str) -> str:
-    """A path as DuckDB takes it literally: it reads ``*``, ``?`` and ``[`` as patterns."""
-    return "".join(f"[{char}]" if char in "*?[" else char for char in path)
 
 
 def _file_schema() -> pa.Schema:

@@ -99,6 +99,22 @@ def names_of(values: tuple[str, ...]) -> str:
     return "[" + ", ".join(quoted(value) for value in values) + "]"
 
 
+def techniques_sql() -> str:
+    """The reference table of techniques as a select."""
+    rows = ",\n".join(
+        f"  ({', '.join(map(quoted, (one.value, one.attack_id, one.attack_name)))}, "
+        f"{names_of(one.tactics)}::varchar[], {quoted(one.confidence)}, {quoted(one.note)})"
+        for one in techniques().values()
+    )
+    columns = "value, attack_id, attack_name, tactics, confidence, note"
+    return f"select * from (values\n{rows}\n) as known ({columns})"
+
+
+def literal_path(path: str) -> str:
+    """A path as DuckDB takes it literally: it reads ``*``, ``?`` and ``[`` as patterns."""
+    return "".join(f"[{char}]" if char in "*?[" else char for char in path)
+
+
 def quoted(text: str) -> str:
     """A text as an SQL string."""
     return "'" + text.replace("'", "''") + "'"

@@ -7,8 +7,7 @@ from collections.abc import Iterator
 from importlib import resources
 
 from kubedossier.analytics.evidence.container import Member, text_member
-from kubedossier.analytics.views import Scope, events_sql, kept, names_of, quoted, records_sql
-from kubedossier.analytics.vocabulary import techniques
+from kubedossier.analytics.views import Scope, events_sql, kept, quoted, records_sql, techniques_sql
 
 VIEWS = "data/sql/views.sql"
 _HEAD = """\
@@ -31,15 +30,9 @@ def views_sql(month: str, retracted: frozenset[str]) -> bytes:
     """The statements that make the views."""
     files = f"read_parquet('data/events/{month}/*.parquet', hive_partitioning = false)"
     relation = kept(f"(select *, {quoted(month)} as month from {files})", retracted)
-    rows = ",\n".join(
-        f"  ({', '.join(map(quoted, (one.value, one.attack_id, one.attack_name)))}, "
-        f"{names_of(one.tactics)}::varchar[], {quoted(one.confidence)}, {quoted(one.note)})"
-        for one in techniques().values()
-    )
     statements = [
         f"create view records as\n{records_sql((relation,), Scope())};",
         f"create view events as\n{events_sql(None, relation, Scope())};",
-        "create view attack_techniques as select * from (values\n"
-        f"{rows}\n) as known (value, attack_id, attack_name, tactics, confidence, note);",
+        f"create view attack_techniques as {techniques_sql()};",
     ]
     return "\n\n".join([_HEAD, *statements, ""]).encode()

@@ -31,6 +31,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "status": ("status", "Show what was collected, what is missing, and the head."),
     "rejects": ("rejects", "Show what could not be read as an event."),
     "bundle": ("bundle", "Put a month into one file for auditors."),
+    "export": ("export", "Hand events to ATT&CK Navigator, OCSF or DuckDB."),
     "techniques": ("techniques", "List attack techniques, their ids, and the rules for raw logs."),
     "verify": ("verify", "Check that nothing in the archive was changed."),
     "compact": ("compact", "Merge small files; no event changes."),

@@ -1,0 +1,200 @@
+"""What other tools get: a layer the Navigator reads, events of the OCSF class, a script that DuckDB runs."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+from hard_archive import CONSOLE, fill
+
+from kubedossier.analytics.archive import Archive
+from kubedossier.analytics.errors import UsageError
+from kubedossier.analytics.export.duckdb_script import script
+from kubedossier.analytics.export.navigator import ATTACK_VERSION, layer
+from kubedossier.analytics.export.ocsf import event, events
+from kubedossier.analytics.store.commit import Writer
+
+
+@pytest.fixture(scope="module")
+def archive(tmp_path_factory: pytest.TempPathFactory) -> Archive:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
+        return Archive(fill(tmp_path_factory.mktemp("export it's [1]") / "dossier"))
+
+
+@pytest.fixture
+def empty(archive_path: Path) -> Archive:
+    Writer(archive_path).close()
+    return Archive(archive_path)
+
+
+TYPES = {
+    "name": str, "versions": dict, "domain": str, "description": str, "sorting": int, "layout": dict,
+    "hideDisabled": bool, "techniques": list, "gradient": dict, "metadata": list,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("period", ["2026-10", "2031-02"])
+def test_a_layer_has_the_fields_of_format_4_5(archive, period):
+    made = layer(archive, period=period)
+    assert {name: type(value) for name, value in made.items()} == TYPES
+    assert made["domain"] == "enterprise-attack"
+    assert made["versions"]["layer"] == "4.5"
+    assert set(made["versions"]) == {"attack", "navigator", "layer"}
+    assert made["gradient"]["maxValue"] > made["gradient"]["minValue"]
+    assert len(made["gradient"]["colors"]) >= 2
+    for one in [*made["metadata"], *(two for each in made["techniques"] for two in each["metadata"])]:
+        assert {name: type(value) for name, value in one.items()} == {"name": str, "value": str}
+    for one in made["techniques"]:
+        assert re.fullmatch(r"T\d{4}(\.\d{3})?", one["techniqueID"])
+        assert 0 < one["score"] <= made["gradient"]["maxValue"]
+
+
+def test_a_score_is_the_number_of_events_and_an_id_counts_once_an_event(archive):
+    scores = {one["techniqueID"]: one["score"] for one in layer(archive, period="2026-10")["techniques"]}
+    expected = archive.sql(
+        """
+        select attack_id, count(distinct event_id) as events
+        from (select event_id, unnest(techniques) as value from events
+          where time >= '2026-10-01' and time < '2026-11-01' and starts_with(source_format, 'console'))
+        join attack_techniques using (value)
+        where attack_id like 'T1%'
+        group by attack_id
+        """
+    )
+    assert scores == dict(expected.rows())
+    assert sum(scores.values()) > 10
+
+
+def test_a_layer_says_what_it_was_narrowed_to(archive):
+    made = layer(archive, period="2026-10", clusters=["prod-eu", "edge-1"])
+    assert {"name": "clusters", "value": "prod-eu, edge-1"} in made["metadata"]
+
+
+def test_the_layer_names_the_release_of_the_rules():
+    text = resources.files("kubedossier.analytics").joinpath("technique_rules.toml").read_text("utf-8")
+    assert f'attack_release = "MITRE ATT&CK Enterprise v{ATTACK_VERSION}"' in text
+
+
+REQUIRED = {
+    "activity_id": int, "category_uid": int, "class_uid": int, "type_uid": int, "severity_id": int, "time": int,
+    "metadata": dict, "actor": dict, "api": dict, "src_endpoint": dict,
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def exported(archive) -> list[dict[str, Any]]:
+    return list(events(archive, period="2026-10", source="all"))
+
+
+def test_every_event_of_the_period_is_exported_once_in_order(archive, exported):
+    ids = archive.sql(
+        "select lower(hex(event_id)) as id from events where time >= '2026-10-01' and time < '2026-11-01' "
+        "order by time, event_id"
+    )["id"].to_list()
+    assert [one["metadata"]["uid"] for one in exported] == ids
+
+
+def test_every_event_has_what_the_class_requires(exported):
+    for one in exported:
+        assert {name: type(one[name]) for name in REQUIRED} == REQUIRED
+        assert one["type_uid"] == one["class_uid"] * 100 + one["activity_id"]
+        assert (one["class_uid"], one["category_uid"]) == (6003, 6)
+        assert one["metadata"]["version"] == "1.3.0"
+        assert {"name", "vendor_name"} <= set(one["metadata"]["product"])
+        assert one["api"]["operation"]
+        assert one["src_endpoint"].keys() & {"ip", "name"}
+        assert one["actor"]["user"].keys() & {"name", "uid"}
+        assert ("cloud" in one["metadata"]["profiles"]) == ("cloud" in one)
+        for attack in one.get("attacks", ()):
+            assert attack.keys() & {"tactic", "technique", "sub_technique"}
+
+
+def test_no_null_no_empty_object_and_no_raw_text_leaves(exported):
+    def leaves(value: Any) -> Any:
+        if isinstance(value, dict):
+            assert value
+            for one in value.values():
+                yield from leaves(one)
+        elif isinstance(value, list):
+            assert value
+            for one in value:
+                yield from leaves(one)
+        else:
+            yield value
+
+    found = [leaf for one in exported for leaf in leaves(one)]
+    assert None not in found
+    assert not any("eventBlob" in leaf for leaf in found if isinstance(leaf, str))
+
+
+def test_an_event_says_what_the_record_says():
+    row = {
+        "event_id": "ab", "time": datetime(2026, 10, 4, 11, 0, 0, 123456), "verb": "create", "action": "create",
+        "user": "alice", "uid": "u-1", "groups": ["a", "b"], "user_kind": "human", "impersonated_user": "bob",
+        "decision": "forbid", "status_code": 403, "message": "matched", "source_ips": ["203.0.113.9", "10.0.0.1"],
+        "user_agent": "kubectl", "request_uri": "/api/v1/namespaces/shop/pods/web/exec?command=sh", "api_group": "",
+        "api_version": "v1", "resource": "pods", "subresource": "exec", "namespace": "shop", "name": "web",
+        "cluster": "prod", "account": "1", "provider": "aws", "collections": ["All"], "audit_id": "id",
+        "source_format": "audit-json", "techniques": ["execIntoContainer", "exfiltrationGeneral", "new"],
+    }  # fmt: skip
+    made = event(row)
+    assert (made["time"], made["activity_name"], made["type_uid"]) == (1791111600123, "Create", 600301)
+    assert (made["status"], made["status_code"], made["action_id"]) == ("Failure", "403", 2)
+    groups = [{"name": "a"}, {"name": "b"}]
+    assert made["actor"]["user"] == {"name": "alice", "uid": "u-1", "type_id": 1, "type": "User", "groups": groups}
+    assert made["src_endpoint"] == {"ip": "203.0.113.9", "intermediate_ips": ["10.0.0.1"]}
+    url = {"path": "/api/v1/namespaces/shop/pods/web/exec", "query_string": "command=sh"}
+    assert made["http_request"] == {"user_agent": "kubectl", "url": url}
+    assert made["resources"] == [{"type": "pods/exec", "name": "web", "namespace": "shop"}]
+    assert made["cloud"] == {"provider": "aws", "account": {"uid": "1"}}
+    assert made["metadata"]["product"] == {"name": "Kubernetes", "vendor_name": "Kubernetes"}
+    assert [set(one) - {"version"} for one in made["attacks"]] == [{"technique"}, {"tactic"}]
+    assert made["unmapped"]["impersonated_user"] == "bob"
+    assert made["unmapped"]["techniques"] == ["execIntoContainer", "exfiltrationGeneral", "new"]
+    hidden = event({**row, "source_ips": ["private"], "user": None, "uid": None, "provider": None})
+    assert hidden["src_endpoint"] == {"name": "private"}
+    assert hidden["actor"]["user"]["name"] == "Unknown"
+    assert "cloud" not in hidden
+
+
+def test_nothing_to_export_is_nothing(empty):
+    assert list(events(empty)) == []
+    assert layer(empty)["techniques"] == []
+
+
+def test_the_script_makes_the_views_in_duckdb_itself(archive):
+    connection = duckdb.connect()
+    for statement in connection.extract_statements(script(archive)):
+        connection.execute(statement)
+    for name in ("records", "events", "attack_techniques"):
+        text = f"select * from {name} order by all"
+        expected = [tuple(row) for row in archive.table(text).to_pylist()]
+        assert connection.sql(text).columns == archive.table(text).column_names
+        assert len(connection.sql(text).fetchall()) == len(expected) > 0
+    digest = "select count(*), sha256(string_agg(hex(event_id), '' order by event_id)) from events"
+    assert connection.sql(digest).fetchall() == archive.sql(digest).rows()
+    assert "retracted" not in [row[0] for row in connection.sql('select "user" from events').fetchall()]
+    kept = connection.sql("select count(*) from duckdb_views() where not temporary and not internal").fetchall()
+    assert kept == [(0,)]
+    connection.close()
+
+
+def test_the_script_may_run_twice_and_says_what_it_is_of(archive):
+    text = script(archive)
+    connection = duckdb.connect()
+    for _ in range(2):
+        connection.execute(text)
+    connection.close()
+    assert archive.head[1] in text
+    assert CONSOLE not in text
+
+
+def test_a_script_of_nothing_is_an_error(empty):
+    with pytest.raises(UsageError, match="no events yet"):
+        script(empty)
