@@ -123,6 +123,22 @@ def test_a_daily_report_of_last_month_is_made_once_a_month(world):
     assert it.often("2026-12-03T00:00") == ["eager 2026-09", "eager 2026-10", "eager 2026-11"]
 
 
+def test_of_several_missed_times_for_a_period_the_first_is_the_one_it_was_due(world):
+    it = world(JobConfig("eager", "report", "0 6 * * *"))
+    it.due("2026-11-04T12:00")
+    assert [one["job"]["due"] for one in it.deliveries] == [
+        "2026-10-05T06:00:00.000000Z",
+        "2026-11-01T06:00:00.000000Z",
+    ]
+
+
+def test_what_stops_one_missed_report_is_not_tried_on_the_next(world):
+    it = world(MONTHLY)
+    it.hands.errors = [StorageError("full")]
+    assert it.due("2026-12-20T00:00") == ["monthly 2026-10"]
+    assert it.due() == ["monthly 2026-10", "monthly 2026-11"]
+
+
 def test_no_more_than_a_year_of_missed_reports_is_caught_up(world):
     it = world(MONTHLY)
     done = it.due("2029-02-10T00:00")
