@@ -68,7 +68,7 @@ def build(archive: Archive, period: Period, request: Request) -> Report:
     found = named(with_controls(judge(seen), request.frameworks), period.label)
     found = decided(found, archive.ledger.entries, cover_head.issued.date())
     has_past = seen.previous_known
-    cited = access_tables.cited((*seen.grave, *seen.actions), found, mark=asked.marks["privileged_actions"])
+    cited = access_tables.cited((*seen.actions, *seen.grave), found, mark=asked.marks["privileged_actions"])
     manifest_file = manifest(_manifest_head(cover_head, request), asked.collection)
     seal = hashlib.sha256(manifest_file.data).hexdigest()
     above = frozenset(event for one in found if one.rating == "exception" for event in one.events)

@@ -157,6 +157,14 @@ def test_the_configuration_says_what_the_options_do_not(archive, run, tmp_path):
     assert [one["id"] for one in report["mappings"]] == ["pci-dss", "dora"]
 
 
+def test_a_title_that_would_fill_the_cover_is_refused(archive, run, tmp_path):
+    config = tmp_path / "kubedossier.toml"
+    config.write_text(f'[report.board]\ntitle = "{"T" * 81}"\nperiod = "2026-10"\n')
+    code, _, err = run("--config", str(config), "--archive", str(archive), "report", "board")
+    assert code == 2
+    assert "longer than 80" in err
+
+
 @pytest.mark.parametrize("option", [("--framework", "soc3"), ("--logo", "none.png")])
 def test_a_wrong_framework_or_logo_is_a_usage_error_and_makes_nothing(archive, run, option):
     code, _, err = run("--archive", str(archive), "report", "--period", "2026-10", *option)

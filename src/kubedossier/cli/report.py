@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from kubedossier.reports.model import Picture, Report, Request
 
 FORMATS = ("pdf", "json")
+LONGEST_TITLE = 80
 PAPERS = ("a4", "letter")
 
 
@@ -125,9 +126,12 @@ def _request(
     issued: str | None,
 ) -> Request:
     """What was asked for, and where nothing was, what the configuration says."""
+    from kubedossier.analytics.errors import UsageError
     from kubedossier.reports import controls
     from kubedossier.reports.model import Request
 
+    if len(chosen.title or "") > LONGEST_TITLE:
+        raise UsageError(f"The title of [report.{chosen.name}] is longer than {LONGEST_TITLE} characters")
     return Request(
         name=chosen.name,
         title=chosen.title or "",
