@@ -166,4 +166,5 @@ def window_facts(result: WindowResult) -> dict[str, object]:
         "pages": result.pages,
         "reads": result.reads,
         "sha256": result.sha256,
+        "page_sha256": [one.hex() for one in result.bodies],
     }

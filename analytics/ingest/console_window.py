@@ -76,7 +76,7 @@ class Reading:
     Attributes:
         rows: every element received, in order, also those just outside the window.
         totals: the Console's count on each page; None where it gave none.
-        digest: SHA-256 over the SHA-256 of each body.
+        bodies: the SHA-256 of each page's body.
         looped: the same page came twice in a row, so that the reading was broken off.
         heavy: it has more events or bytes than one window should, and was broken off.
         full_page: a page had as many rows as it may.
@@ -84,7 +84,7 @@ class Reading:
 
     rows: list[bytes] = field(default_factory=list)
     totals: list[int | None] = field(default_factory=list)
-    digest: Any = field(default_factory=hashlib.sha256)
+    bodies: list[bytes] = field(default_factory=list)
     looped: bool = False
     heavy: bool = False
     full_page: bool = False
@@ -126,7 +126,7 @@ class WindowResult:
         total_before, total_after: the Console's count on the first and last page.
         stable: whether it is known to be whole.
         pages, reads: of the last reading; how many readings.
-        sha256: hex, over the bodies of the last reading.
+        bodies: SHA-256 of each page's body, of the last reading.
     """
 
     window: Window
@@ -137,7 +137,12 @@ class WindowResult:
     stable: bool
     pages: int
     reads: int
-    sha256: str
+    bodies: tuple[bytes, ...]
+
+    @property
+    def sha256(self) -> str:
+        """Hex, over the hashes of the bodies."""
+        return hashlib.sha256(b"".join(self.bodies)).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +190,7 @@ def read_window(
         stable=stable,
         pages=len(last.totals),
         reads=len(readings),
-        sha256=last.digest.hexdigest(),
+        bodies=tuple(last.bodies),
     )
 
 
@@ -195,7 +200,7 @@ def _read_once(get_page: GetPage, asked: Query, *, page_size: int, most_rows: in
     while True:
         page = get_page(asked, len(reading.rows), page_size)
         reading.totals.append(page.total)
-        reading.digest.update(page.sha256)
+        reading.bodies.append(page.sha256)
         if not page.rows:
             return reading
         if page.sha256 == before:

@@ -94,7 +94,7 @@ class Pull:
         self._console, self._sink, self._wanted, self._found = console, sink, wanted, found
         self._monotonic = monotonic
         self._name = console.address.name
-        moment = now()
+        self._started = moment = now()
         self._range, self._resumed = plan_range(wanted, found, sink.ledger, self._name, now=moment)
         # A range that ends in the future is not collected before that future has passed.
         self._claimable = Window(self._range.start, max(self._range.start, min(self._range.end, to_micros(moment))))
@@ -261,6 +261,7 @@ class Pull:
         oldest = self._found.oldest
         facts = {
             "console": self._name,
+            "started": time_text(self._started),
             "source": source_facts(self._console, self._wanted, self._found),
             "filtered": self.outcome.filtered,
             "console_total": self._found.total if first else None,

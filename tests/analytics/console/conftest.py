@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import gzip
+import hashlib
 import json
 import socket
 import ssl
@@ -85,6 +86,7 @@ class ScriptedConsole:
         most: its cap on ``limit``.
         requests: query parameters of the requests for audits.
         headers: their headers.
+        bodies: SHA-256 (hex) of each page it sent without a fault.
         tokens: the tokens it takes.
     """
 
@@ -101,6 +103,7 @@ class ScriptedConsole:
         self.echo = ""
         self.requests: list[dict] = []
         self.headers: list[dict] = []
+        self.bodies: list[str] = []
         self.paths: list[str] = []
         self.tokens: set[str] = set()
         self.logins = 0
@@ -243,6 +246,7 @@ class _Handler(BaseHTTPRequestHandler):
         body = b"[\n " + b" ,\n".join(page) + b"\n]" if page else b"null"
         headers = {"Total-Count": str(len(rows))} if console.counts else {}
         if fault is None:
+            console.bodies.append(hashlib.sha256(body).hexdigest())
             self.answer(200, body, headers)
         elif isinstance(fault, int):
             extra = {} if console.retry_after is None else {"Retry-After": console.retry_after}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import json
 from datetime import UTC, datetime, timedelta
@@ -89,6 +90,22 @@ def test_the_ledger_says_where_it_came_from_and_nothing_secret(console, event, a
     written = json.dumps(entry)
     assert "p%ss" not in written
     assert "e30." not in written
+
+
+def test_the_ledger_says_which_pages_were_received_when_and_by_whom(console, event, archive_path, runs):
+    console.events = [event(number) for number in range(95)]
+    console.pull(archive_path)
+    (entry,) = runs(archive_path)
+    assert entry["started"] == text(NOW)
+    assert all(entry[key] for key in ("at", "host", "actor", "tool", "run"))
+    assert entry["counts"] == {"received": 95, "new": 95, "duplicate": 0, "rejected": 0, "skipped": 0}
+    assert sum(len(window["page_sha256"]) for window in entry["windows"]) > 9
+    for window in entry["windows"]:
+        assert len(window["page_sha256"]) == window["pages"]
+        assert set(window["page_sha256"]) <= set(console.bodies)
+        whole = b"".join(bytes.fromhex(one) for one in window["page_sha256"])
+        assert window["sha256"] == hashlib.sha256(whole).hexdigest()
+        assert window["total_before"] == window["total_after"] == window["received"]
 
 
 def test_the_next_run_reads_the_overlap_and_finds_what_came_late(console, event, archive_path, stored):
