@@ -52,7 +52,9 @@ def placed(error: KubedossierError, query: Query) -> UsageError:
     """An error of a user's SQL with its file and the line there, not the line of the statement."""
     match = re.search(r"\bLINE (\d+):", error.message)
     line = query.line + int(match[1]) - 1 if match else query.line
-    return UsageError(f"{query.place}, line {line}: {error.message.splitlines()[0]}", hint=error.hint)
+    first, *further = error.message.splitlines()
+    near = [text for text in further if text.startswith(("Candidate bindings:", "Did you mean"))]
+    return UsageError(f"{query.place}, line {line}: {' '.join([first, *near])}", hint=error.hint)
 
 
 def check_columns(table: pa.Table, query: Query) -> None:

@@ -26,8 +26,22 @@ VERSION = "1.3.0"
 CATEGORY, CLASS = 6, 6003
 UNKNOWN = "Unknown"
 _ACTIVITIES = {1: "Create", 2: "Read", 3: "Update", 4: "Delete", 99: "Other"}
-_ACTIVITY_OF = {"create": 1, "get": 2, "list": 2, "watch": 2, "update": 3, "patch": 3, "delete": 4}
-_USER_TYPES = {"human": (1, "User"), "system": (3, "System"), "node": (3, "System"), "service account": (99, "Service")}
+_ACTIVITY_OF = {
+    "create": 1,
+    "get": 2,
+    "list": 2,
+    "watch": 2,
+    "update": 3,
+    "patch": 3,
+    "delete": 4,
+    "deletecollection": 4,
+}
+_USER_TYPES = {
+    "human": (1, "User"),
+    "system": (3, "System"),
+    "node": (3, "System"),
+    "service account": (99, "Service account"),
+}
 _STEP = timedelta(days=7)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 Row = dict[str, Any]
@@ -69,7 +83,7 @@ def event(row: Row) -> dict[str, Any]:
     return _without_none(
         {
             "activity_id": activity,
-            "activity_name": _ACTIVITIES.get(activity, UNKNOWN),
+            "activity_name": row["action"] if activity == 99 else _ACTIVITIES.get(activity, UNKNOWN),
             "category_uid": CATEGORY,
             "category_name": "Application Activity",
             "class_uid": CLASS,
@@ -79,7 +93,7 @@ def event(row: Row) -> dict[str, Any]:
             "severity_id": 0,
             "severity": UNKNOWN,
             "time": (row["time"].replace(tzinfo=UTC) - _EPOCH) // timedelta(milliseconds=1),
-            "message": row["message"],
+            "message": row["message"] or None,
             "status_id": status,
             "status": {1: "Success", 2: "Failure"}.get(status, UNKNOWN),
             "status_code": None if row["status_code"] is None else str(row["status_code"]),
@@ -155,7 +169,7 @@ def _is_address(text: str) -> bool:
 def _request(row: Row) -> dict[str, Any] | None:
     path, _, query = (row["request_uri"] or "").partition("?")
     url = _without_none({"path": path or None, "query_string": query or None})
-    return _without_none({"user_agent": row["user_agent"], "url": url or None}) or None
+    return _without_none({"user_agent": row["user_agent"] or None, "url": url or None}) or None
 
 
 def _resources(row: Row) -> list[dict[str, Any]] | None:

@@ -141,6 +141,7 @@ def test_a_users_file_reaches_nothing_either_and_the_error_names_it(archive, att
     [
         ("\n\nselect cluster as content\nfrom events\nwhere nope = 1", "line 12: The SQL does not work"),
         ("select cluster as content\nfrom nowhere", "line 9: The SQL does not work"),
+        ("select clutter as content from events", 'Candidate bindings: "cluster"'),
         ("select cluster as content\nfron events x y", "line 9: The SQL does not work"),
         ("select cluster from events", "line 8: the SQL gives the columns cluster; declared are content"),
         ("select 1 as content", "line 8: 'content' is declared as varchar, and the SQL gives int32"),

@@ -129,7 +129,7 @@ def test_no_null_no_empty_object_and_no_raw_text_leaves(exported):
             yield value
 
     found = [leaf for one in exported for leaf in leaves(one)]
-    assert None not in found
+    assert not {None, ""} & set(found)
     assert not any("eventBlob" in leaf for leaf in found if isinstance(leaf, str))
 
 
@@ -161,6 +161,12 @@ def test_an_event_says_what_the_record_says():
     assert hidden["src_endpoint"] == {"name": "private"}
     assert hidden["actor"]["user"]["name"] == "Unknown"
     assert "cloud" not in hidden
+    other = event({**row, "action": "approve"})
+    assert (other["activity_id"], other["activity_name"], other["type_uid"]) == (99, "approve", 600399)
+    assert event({**row, "action": "deletecollection"})["activity_name"] == "Delete"
+    assert event({**row, "action": None})["activity_id"] == 0
+    unjudged = event({**row, "status_code": None, "decision": "allow"})
+    assert (unjudged["status"], unjudged["action_id"]) == ("Unknown", 1)
 
 
 def test_nothing_to_export_is_nothing(empty):
