@@ -70,12 +70,11 @@ def first_and_last(archive: Path, filters: dict[str, list[tuple[str, str]]]) -> 
     """Seconds of the first and of the last page by filter, each the first thing its server is asked about it."""
     found: dict[str, tuple[float, float, int]] = {}
     with server(serve(archive)) as one, server(serve(archive)) as other:
-        begins, ends = Client(one), Client(other)
-        for client in (begins, ends):
-            client.page(("user", "nobody"))  # libraries are loaded, the archive is open
+        for url in (one, other):
+            Client(url).page(("user", "nobody"))  # libraries are loaded, the archive is open
         for name, pairs in filters.items():
-            first, total = begins.page(*pairs)
-            last, _ = ends.page(*pairs, ("offset", str(max(0, total - 50))))
+            first, total = Client(one).page(*pairs)
+            last, _ = Client(other).page(*pairs, ("offset", str(max(0, total - 50))))
             found[name] = (first, last, total)
     return found
 
