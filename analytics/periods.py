@@ -1,7 +1,7 @@
 """Periods of time as users write them: UTC, half-open.
 
-``2026-10``, ``2026-Q3``, ``2026``, ``last-month``, ``last-week``, ``30d``, ``2026-10-01..2026-10-15`` (the last day
-is included). This module must never read the clock itself: callers pass ``now``.
+``2026-10``, ``2026-Q3``, ``2026-W44``, ``2026``, ``last-month``, ``last-week``, ``30d``, ``2026-10-05``,
+``2026-10-01..2026-10-15`` (the last day is included). This module must never read the clock itself: callers pass ``now``.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from datetime import UTC, date, datetime, timedelta
 
 from kubedossier.analytics.errors import UsageError
 
-_FORMS = "2026-10, 2026-Q3, 2026, last-month, last-week, 30d or 2026-10-01..2026-10-15"
+_FORMS = "2026-10, 2026-Q3, 2026-W44, 2026, last-month, last-week, 30d or 2026-10-01..2026-10-15"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class Period:
                 start = _months_later(self.start, -months)
                 return Period(start, self.start, _month_label(start, months))
         start = self.start - (self.end - self.start)
-        return Period(start, self.start, f"{start:%Y-%m-%d}..{self.start:%Y-%m-%d}")
+        return Period(start, self.start, _day_range_label(start, self.start))
 
     def title(self) -> str:
         """The period as a person reads it: ``October 2026``, ``1 to 15 October 2026``."""
@@ -92,6 +92,8 @@ def _parse(text: str, now: datetime) -> Period | None:
         return _months(int(match[1]), int(match[2]), 1)
     if match := re.fullmatch(r"(\d{4})-[Qq]([1-4])", text):
         return _months(int(match[1]), 3 * int(match[2]) - 2, 3)
+    if match := re.fullmatch(r"(\d{4})-[Ww](\d{2})", text):
+        return _week(date.fromisocalendar(int(match[1]), int(match[2]), 1))
     if match := re.fullmatch(r"\d{4}", text):
         return _months(int(text), 1, 12)
     if text == "last-month":
@@ -99,8 +101,7 @@ def _parse(text: str, now: datetime) -> Period | None:
         return _months(start.year, start.month, 1)
     if text == "last-week":
         today = now.astimezone(UTC).date()
-        monday = today - timedelta(days=today.weekday() + 7)
-        return Period(_midnight(monday), _midnight(monday + timedelta(days=7)), f"{monday:%G-W%V}")
+        return _week(today - timedelta(days=today.weekday() + 7))
     if match := re.fullmatch(r"([1-9]\d{0,4})d", text):
         end = _midnight(now.astimezone(UTC).date() + timedelta(days=1))
         start = end - timedelta(days=int(match[1]))
@@ -113,13 +114,19 @@ def _parse(text: str, now: datetime) -> Period | None:
         return Period(start, end, _day_range_label(start, end))
     if match := re.fullmatch(r"\d{4}-\d{2}-\d{2}", text):
         start = _midnight(date.fromisoformat(text))
-        return Period(start, start + timedelta(days=1), text)
+        end = start + timedelta(days=1)
+        return Period(start, end, _day_range_label(start, end))
     return None
 
 
 def _months(year: int, month: int, count: int) -> Period:
     start = datetime(year, month, 1, tzinfo=UTC)
     return Period(start, _months_later(start, count), _month_label(start, count))
+
+
+def _week(monday: date) -> Period:
+    """An ISO week, Monday to Sunday."""
+    return Period(_midnight(monday), _midnight(monday + timedelta(days=7)), f"{monday:%G-W%V}")
 
 
 def _month_label(start: datetime, count: int) -> str:
@@ -131,7 +138,8 @@ def _month_label(start: datetime, count: int) -> str:
 
 
 def _day_range_label(start: datetime, end: datetime) -> str:
-    return f"{start:%Y-%m-%d}..{end - timedelta(days=1):%Y-%m-%d}"
+    last = end - timedelta(microseconds=1)
+    return f"{start:%Y-%m-%d}" if start.date() == last.date() else f"{start:%Y-%m-%d}..{last:%Y-%m-%d}"
 
 
 def _months_later(moment: datetime, months: int) -> datetime:
