@@ -151,7 +151,7 @@ def _calendar(alt: Any, figure: Figure) -> Any:
     base, height = _grid(alt, figure, "cluster")
     cells = base.mark_rect(stroke="white").encode(color=_ramp(alt, figure))
     marked = base.transform_filter("datum.state !== 'collected'").mark_tick(
-        orient="horizontal", thickness=3, bandSize=12, yOffset=8
+        orient="horizontal", thickness=3, bandSize=12, yOffset=8, opacity=1
     )
     return (
         (cells + marked.encode(color=_states(alt, figure)))
