@@ -1,7 +1,8 @@
 """Periods of time as users write them: UTC, half-open.
 
 ``2026-10``, ``2026-Q3``, ``2026-W44``, ``2026``, ``last-month``, ``last-week``, ``30d``, ``2026-10-05``,
-``2026-10-01..2026-10-15`` (the last day is included). This module must never read the clock itself: callers pass ``now``.
+``2026-10-01..2026-10-15`` (the last day is included). This module must never read the clock itself: callers pass
+``now``.
 """
 
 from __future__ import annotations
