@@ -214,6 +214,14 @@ def text_can_be_copied(document: Document) -> Iterator[Finding]:
             yield from demand(found, "text-can-be-copied", str(one.get("/BaseFont", "a font")), "/ToUnicode", "none")
 
 
+def images_are_plain(document: Document) -> Iterator[Finding]:
+    """No image is smoothed by the reader's program, or has another one in its place."""
+    for one in document.dictionaries:
+        if one.get("/Subtype") == "/Image":
+            plain = not one.get("/Interpolate", False) and "/Alternates" not in one and "/OPI" not in one
+            yield from demand(plain, "images-are-plain", "an image", "no /Interpolate, no other", "one")
+
+
 def pages_are_alike(document: Document) -> Iterator[Finding]:
     """All pages have the same size."""
     sizes = {tuple(round(float(side), 1) for side in page.MediaBox) for page in document.pdf.pages}
@@ -249,5 +257,6 @@ RULES: tuple[Rule, ...] = (
     titles_agree,
     fonts_are_embedded,
     text_can_be_copied,
+    images_are_plain,
     pages_are_alike,
 )

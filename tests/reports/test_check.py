@@ -121,6 +121,10 @@ def outside_stream(pdf):
     pdf.Root["/Extra"] = pdf.make_stream(b"x", F=String("other.bin"))
 
 
+def smoothed_image(pdf):
+    pdf.Root["/Extra"] = pdf.make_stream(b"x", Subtype=Name("/Image"), Interpolate=True)
+
+
 def page(pdf):
     return pdf.pages[2].obj
 
@@ -151,6 +155,7 @@ BROKEN = {
     "titles-agree": xmp(b"Kubernetes Audit Evidence, October", b"Something else, October"),
     "fonts-are-embedded": no_font_file,
     "text-can-be-copied": no_map,
+    "images-are-plain": smoothed_image,
     "pages-are-alike": put("/MediaBox", lambda: Array([0, 0, 300, 300]), page),
     "files-are-associated": drop("/AFRelationship", spec),
     "files-are-described": drop("/Desc", spec),

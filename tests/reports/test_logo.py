@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from kubedossier.analytics.errors import UsageError
+from kubedossier.reports.check import check_report
 from kubedossier.reports.logo import LARGEST_BYTES, read_logo
 from kubedossier.reports.render import pdf_bytes
 
@@ -87,7 +88,12 @@ def test_a_logo_that_is_not_there_is_a_plain_error(tmp_path):
 
 
 @pytest.mark.parametrize("data", [png(), SVG.format('<circle cx="5" cy="5" r="4"/>')])
-def test_a_report_with_a_logo_is_the_same_bytes_twice(read, quiet_report, quiet_pdf, data):
+def test_a_report_with_a_logo_is_the_same_bytes_twice_and_holds_every_rule(
+    read, quiet_report, quiet_pdf, data, tmp_path
+):
     report = dataclasses.replace(quiet_report, logo=read(data))
     made = pdf_bytes(report)
     assert made == pdf_bytes(report) != quiet_pdf
+    path = tmp_path / "report.pdf"
+    path.write_bytes(made)
+    assert check_report(path).findings == ()
