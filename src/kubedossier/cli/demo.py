@@ -84,8 +84,9 @@ def command(settings: Settings, folder: Path) -> None:
         stage.begin("Put the month into one file that auditors can check on their own")
         bundle = folder / "reports" / month.label / f"bundle-{month.label}.zip"
         stage.run("bundle", month.label, "-o", str(bundle))
-        stage.begin("Check that nothing was changed, in the archive and in the file")
+        stage.begin("Check that nothing was changed, in the archive and in both files")
         stage.run("verify")
+        stage.run("verify", str(bundle.with_name(f"monthly-{month.label}.pdf")))
         stage.run("verify", str(bundle))
     _tell_what_next(stage, month)
 
@@ -187,7 +188,7 @@ def _configure(scratch: Path, url: str) -> str:
     path.write_text(
         "[console.demo]\n"
         f'url = "{url}"\nusername = "{LOGIN}"\npassword_file = "password"\nca_bundle = "tls/ca.pem"\npage_size = 250\n'
-        '[report.monthly]\norganisation = "Example Ltd"\nclassification = "Internal"\n',
+        '[report.monthly]\norganisation = "Example Ltd"\nclassification = "Internal"\nframeworks = ["soc2"]\n',
         "utf-8",
     )
     return str(path)
@@ -238,6 +239,7 @@ def _tell_what_next(stage: _Stage, month: Period) -> None:
     for words in (
         "status",
         "rejects",
+        f"finding list --period {month.label}",
         f"query privileged_actions --period {month.label} --user {INTRUDER}",
         "query --list",
         "verify --deep",
