@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from kubedossier.analytics.ingest.console_coverage import Gap, joined
 from kubedossier.analytics.ingest.console_window import Window
-from kubedossier.analytics.ingest.intake import Receipt
+from kubedossier.analytics.ingest.staged import Receipt
 
 
 @dataclass(frozen=True, slots=True)

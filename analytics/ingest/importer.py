@@ -16,11 +16,12 @@ from typing import BinaryIO
 import pyarrow as pa
 
 from kubedossier.analytics.errors import KubedossierError, StorageError, UsageError
-from kubedossier.analytics.ingest.intake import Intake, Receipt
+from kubedossier.analytics.ingest.intake import Intake
 from kubedossier.analytics.ingest.parsing import RejectedRecord
 from kubedossier.analytics.ingest.row import Record
 from kubedossier.analytics.ingest.sources import FORMATS, SkippedRecord, csv_context, derive, expand
 from kubedossier.analytics.ingest.sources.framing import Framed, frame
+from kubedossier.analytics.ingest.staged import Receipt
 
 BLOCK_BYTES = 4 * 1024 * 1024
 COMMIT_RECORDS = 250_000

@@ -7,9 +7,7 @@ happen to it.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -20,78 +18,15 @@ import pyarrow.compute as pc
 from kubedossier.analytics.ingest.derivation import LEAF_BYTES, Derivation, Derived
 from kubedossier.analytics.ingest.row import Record, month_name
 from kubedossier.analytics.ingest.seen import SeenEvents, SeenRejects
+from kubedossier.analytics.ingest.staged import Month, Receipt, Staged
 from kubedossier.analytics.ingest.techniques import FLAGS as TECHNIQUE_FLAGS
 from kubedossier.analytics.schema import EVENT_SCHEMA
 from kubedossier.analytics.store.commit import Writer, new_id, storage_errors
-from kubedossier.analytics.store.digests import Tally, digest, leaf
+from kubedossier.analytics.store.digests import leaf
 from kubedossier.analytics.store.rejects import Reject, compress
 from kubedossier.analytics.store.writer import EventFiles, HashingFile
 
 CHUNK_RECORDS = 2048
-
-
-@dataclass(frozen=True, slots=True)
-class Receipt:
-    """What one commit did; it is durable when the receipt exists.
-
-    Attributes:
-        id: the entry's id, in file names and the column ``snapshot``.
-        seq: the entry's number.
-        received: records that are events or rejects.
-        new, duplicate, rejected: their sum is ``received``; each reject counts when it is kept, then as a duplicate.
-        skipped: look-alikes, which are neither.
-        drift: how often each flag was set on new events.
-        months: new events by month.
-        reasons: how often each reason to reject came up.
-        look_alikes: how often each kind of look-alike came up.
-        unwitnessed: why the head could not be witnessed; empty where it was.
-        known_rejects: of the duplicates, those that an earlier run kept as rejects.
-    """
-
-    id: str
-    seq: int
-    received: int
-    new: int
-    duplicate: int
-    rejected: int
-    skipped: int
-    drift: dict[str, int]
-    months: dict[str, int]
-    reasons: dict[str, int]
-    look_alikes: dict[str, int]
-    unwitnessed: str = ""
-    known_rejects: int = 0
-
-
-@dataclass
-class _Month:
-    """One month of a commit: what is known of it, and which rows of the present chunk are new."""
-
-    name: str
-    known: set[bytes]
-    observed: list[bytes]
-    added: list[bytes]
-    fresh: list[int] = field(default_factory=list)
-
-
-@dataclass
-class _Commit:
-    """What is staged since the last commit."""
-
-    id: str
-    at: datetime
-    files: EventFiles
-    added: Tally = field(default_factory=Tally)
-    observed: Tally = field(default_factory=Tally)
-    duplicates: int = 0
-    months: dict[str, _Month] = field(default_factory=dict)
-    drift: Counter[str] = field(default_factory=Counter)
-    formats: Counter[str] = field(default_factory=Counter)
-    reasons: Counter[str] = field(default_factory=Counter)
-    look_alikes: Counter[str] = field(default_factory=Counter)
-    reject_lines: list[bytes] = field(default_factory=list)
-    reject_leaves: list[bytes] = field(default_factory=list)
-    known_rejects: list[bytes] = field(default_factory=list)
 
 
 class Intake:
@@ -123,7 +58,7 @@ class Intake:
         self.run = new_id(datetime.now(UTC))
         self._seen = SeenEvents(root, self._writer.ledger.live(), self._writer.ledger.retracted)
         self._rejects = SeenRejects(root, () if reject_again else self._writer.ledger.live("rejects"))
-        self._staged: _Commit | None = None
+        self._staged: Staged | None = None
         self._pending: list[Record] = []
         self._derivation = Derivation(workers)
 
@@ -181,22 +116,22 @@ class Intake:
             added_files = staged.files.publish()
             if staged.reject_lines:
                 added_files.append(self._publish_rejects(staged))
-            own = _facts(staged)
+            own = staged.facts()
             body = {**facts, **own, "run": self.run, "files": {"add": added_files, "remove": list(remove)}}
             entry = self._writer.append(self._kind, staged.id, body)
         self._staged = None
         # What was added can be read back from its files: the memory of a run stays that of one commit.
         self._seen = SeenEvents(self._writer.root, self._writer.ledger.live(), self._writer.ledger.retracted)
-        return _receipt(staged, entry["seq"], own["counts"], self.unwitnessed)
+        return staged.receipt(entry["seq"], own["counts"], self.unwitnessed)
 
-    def _current(self) -> _Commit:
+    def _current(self) -> Staged:
         if self._staged is None:
             now = datetime.now(UTC)
             entry_id = new_id(now)
-            self._staged = _Commit(entry_id, now, EventFiles(self._writer, entry_id))
+            self._staged = Staged(entry_id, now, EventFiles(self._writer, entry_id))
         return self._staged
 
-    def _absorb(self, staged: _Commit, derived: Derived) -> None:
+    def _absorb(self, staged: Staged, derived: Derived) -> None:
         for record, reason in derived.rejects:
             self._reject(staged, record, reason)
         staged.look_alikes.update(derived.look_alikes)
@@ -204,7 +139,7 @@ class Intake:
             with storage_errors("Writing to the archive"):
                 self._stage(staged, derived.batch, derived.leaves)
 
-    def _reject(self, staged: _Commit, record: Record, reason: str) -> None:
+    def _reject(self, staged: Staged, record: Record, reason: str) -> None:
         if self._rejects.has(record.source, record.raw):
             staged.known_rejects.append(leaf(record.raw))
             return
@@ -212,10 +147,10 @@ class Intake:
         staged.reject_leaves.append(leaf(record.raw))
         staged.reasons[reason] += 1
 
-    def _stage(self, staged: _Commit, batch: pa.RecordBatch, leaves: bytes) -> None:
+    def _stage(self, staged: Staged, batch: pa.RecordBatch, leaves: bytes) -> None:
         times: list[int | None] = batch.column("time").cast(pa.int64()).to_pylist()
         self._seen.prepare(times)
-        months: dict[int | None, _Month] = {}
+        months: dict[int | None, Month] = {}
         ids = batch.column("event_id").to_pylist()
         days = batch.column("date").cast(pa.int32()).to_pylist()
         for index, (day, event_id) in enumerate(zip(days, ids, strict=True)):
@@ -237,13 +172,13 @@ class Intake:
                 month.fresh = []
                 staged.files.write(month.name, _completed(staged, fresh))
 
-    def _month(self, staged: _Commit, name: str) -> _Month:
+    def _month(self, staged: Staged, name: str) -> Month:
         if name not in staged.months:
             known, observed, added = self._seen.month(name), staged.observed.month(name), staged.added.month(name)
-            staged.months[name] = _Month(name, known, observed, added)
+            staged.months[name] = Month(name, known, observed, added)
         return staged.months[name]
 
-    def _publish_rejects(self, staged: _Commit) -> dict[str, Any]:
+    def _publish_rejects(self, staged: Staged) -> dict[str, Any]:
         name = f"{staged.id}.ndjson.zst"
         with self._writer.stage(name) as file:
             out = HashingFile(file)
@@ -270,7 +205,7 @@ def flag_receipt(flags: list[list[str] | None], times: Sequence[int | None], rec
             flags[index] = [*(flags[index] or ()), "time_after_receipt"]
 
 
-def _completed(staged: _Commit, batch: pa.RecordBatch) -> pa.RecordBatch:
+def _completed(staged: Staged, batch: pa.RecordBatch) -> pa.RecordBatch:
     """New rows with what only the intake knows, their snapshot and what is odd about their receipt; counts them."""
     receipt_us = int(staged.at.timestamp()) * 1_000_000
     latest = pc.max(batch.column("time").cast(pa.int64())).as_py()
@@ -288,46 +223,3 @@ def _completed(staged: _Commit, batch: pa.RecordBatch) -> pa.RecordBatch:
 
 def _replaced(batch: pa.RecordBatch, name: str, column: pa.Array) -> pa.RecordBatch:
     return batch.set_column(EVENT_SCHEMA.get_field_index(name), EVENT_SCHEMA.field(name), column)
-
-
-def _facts(staged: _Commit) -> dict[str, Any]:
-    observed, added = staged.observed.counts(), staged.added.counts()
-    rejected, known = len(staged.reject_leaves), len(staged.known_rejects)
-    return {
-        "counts": {
-            "received": sum(observed.values()) + known + rejected,
-            "new": sum(added.values()),
-            "duplicate": staged.duplicates + known,
-            "rejected": rejected,
-            "skipped": sum(staged.look_alikes.values()),
-        },
-        "added": staged.added.facts(),
-        "observed": staged.observed.facts(),
-        "rejected": {
-            "n": rejected,
-            "digest": digest(staged.reject_leaves),
-            "reasons": _sorted(staged.reasons),
-            "known": {"n": known, "digest": digest(staged.known_rejects)},
-        },
-        "skipped": _sorted(staged.look_alikes),
-        "formats": _sorted(staged.formats),
-        "drift": _sorted(staged.drift),
-    }
-
-
-def _receipt(staged: _Commit, seq: int, counts: Mapping[str, int], unwitnessed: str) -> Receipt:
-    return Receipt(
-        id=staged.id,
-        seq=seq,
-        drift=_sorted(staged.drift),
-        months=staged.added.counts(),
-        reasons=_sorted(staged.reasons),
-        look_alikes=_sorted(staged.look_alikes),
-        unwitnessed=unwitnessed,
-        known_rejects=len(staged.known_rejects),
-        **counts,
-    )
-
-
-def _sorted(counts: Counter[str]) -> dict[str, int]:
-    return dict(sorted(counts.items()))

@@ -35,9 +35,9 @@ from kubedossier.analytics.ingest.console_progress import (
 from kubedossier.analytics.ingest.console_survey import Survey, count, oldest_time
 from kubedossier.analytics.ingest.console_untimed import fetch_untimed
 from kubedossier.analytics.ingest.console_window import SplitWindow, Window, WindowResult, own_time, read_window
-from kubedossier.analytics.ingest.intake import Receipt
 from kubedossier.analytics.ingest.row import Record
 from kubedossier.analytics.ingest.sources.console_json import FORMAT
+from kubedossier.analytics.ingest.staged import Receipt
 from kubedossier.analytics.ingest.times import from_micros, to_micros
 from kubedossier.analytics.store.ledger import time_text
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from kubedossier.analytics.ingest.importer import Labels
-from kubedossier.analytics.ingest.intake import Intake, Receipt
+from kubedossier.analytics.ingest.intake import Intake
 from kubedossier.analytics.ingest.row import Record
+from kubedossier.analytics.ingest.staged import Receipt
 from kubedossier.analytics.store.rejects import read_rejects
 
 _BATCH = 1000

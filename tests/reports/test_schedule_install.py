@@ -26,7 +26,7 @@ def call(**more: Any) -> Call:
         "every_min": 5,
         "user": "root",
         "deliver": (Path("/srv/reports"),),
-        "witness": Path("/root/.local/state/kubedossier/witness"),
+        "witness": Path("/home/auditor/.local/state/kubedossier/witness"),
     }
     return Call(**known | more)
 
@@ -51,7 +51,7 @@ def test_systemd_accepts_its_units(tmp_path, archive, every_min):
 def test_a_unit_may_write_where_it_has_to_and_nowhere_else():
     service = systemd(call())["kubedossier-schedule.service"]
     assert "ProtectSystem=strict" in service
-    assert "ReadWritePaths=/srv/dossier /srv/reports /root/.local/state/kubedossier/witness\n" in service
+    assert "ReadWritePaths=/srv/dossier /srv/reports /home/auditor/.local/state/kubedossier/witness\n" in service
 
 
 def test_in_a_unit_paths_mean_themselves():

@@ -13,7 +13,7 @@ from kubedossier.cli.diagnostics import already_rejected, progress, say, warn
 from kubedossier.cli.output import write_line
 
 if TYPE_CHECKING:
-    from kubedossier.analytics.ingest.intake import Receipt
+    from kubedossier.analytics.ingest.staged import Receipt
 
 
 @click.command(
