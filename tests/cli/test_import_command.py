@@ -240,7 +240,7 @@ def test_verify_tells_the_head_and_every_finding(kubedossier, archive_path, sour
     assert "file-size" in out
     assert "expected" in out
     assert "found" in out
-    assert "1 findings" in err
+    assert "1 finding in" in err
 
 
 def test_compact_gc_and_retract_say_first_what_they_would_do(kubedossier, archive_path, source, tmp_path):

@@ -42,6 +42,11 @@ def _stdout_errors() -> Iterator[None]:
         ) from error
 
 
+def counted(count: int, noun: str) -> str:
+    """A number and its noun: ``1 file``, ``2,000 files``."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
 def write_text(text: str) -> None:
     """Write data to stdout as it is, without adding a line end."""
     with _stdout_errors():

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from kubedossier.cli import Settings, example
-from kubedossier.cli.output import visible, write_line
+from kubedossier.cli.output import counted, visible, write_line
 
 if TYPE_CHECKING:
     from kubedossier.analytics.status import Day, Status
@@ -83,7 +83,7 @@ def _show(path: str, status: Status) -> None:
     rows = [
         ("Archive", f"{path}  {status.archive_id}"),
         ("Head", f"{status.head[0]}:{status.head[1][:16]}…  {status.head_at[:19]}Z, {known}"),
-        ("Stored", f"{_counted(records, 'record')}, {_size(total)} in {_counted(parts, 'file')}"),
+        ("Stored", f"{counted(records, 'record')}, {_size(total)} in {counted(parts, 'file')}"),
         ("Received", _counts(status)),
     ]
     for console, end in sorted(status.last_collected.items()):
@@ -95,7 +95,7 @@ def _show(path: str, status: Status) -> None:
     for name, text in rows:
         write_line(f"{name:<10} {visible(text)}")
     for month in status.months:
-        size, files = _size(month.bytes), _counted(month.files, "file")
+        size, files = _size(month.bytes), counted(month.files, "file")
         write_line(f"  {month.month:<8} {month.records:>12,} records  {size:>10}  {files:>10}")
     _show_calendar(status)
     _show_gaps(status)
@@ -146,10 +146,6 @@ def _counts(status: Status) -> str:
         f"{counts.get('received', 0):,}: {counts.get('new', 0):,} new, {counts.get('duplicate', 0):,} duplicate, "
         f"{counts.get('rejected', 0):,} rejected"
     )
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
 def _size(size_bytes: int) -> str:

@@ -11,7 +11,7 @@ import click
 
 from kubedossier.cli import Settings, example
 from kubedossier.cli.diagnostics import say, warn
-from kubedossier.cli.output import visible, write_line
+from kubedossier.cli.output import counted, visible, write_line
 
 if TYPE_CHECKING:
     from kubedossier.analytics.store.verify import Finding
@@ -68,10 +68,11 @@ def command(settings: Settings, path: str | None, level: str | None, head: str |
     _tell(verdict.findings)
     if verdict.findings:
         raise IntegrityError(
-            f"{len(verdict.findings)} findings in '{root}': the archive is not what its ledger says",
+            f"{counted(len(verdict.findings), 'finding')} in '{root}': the archive is not what its ledger says",
             hint="Keep it as it is, and compare it with a backup.",
         )
-    write_line(f"{verdict.files:,} files and {verdict.events:,} records are as the ledger says ({_checked(chosen)}).")
+    seen = f"{counted(verdict.files, 'file')} and {counted(verdict.events, 'record')}"
+    write_line(f"{seen} are as the ledger says ({_checked(chosen)}).")
     write_line(f"Head {verdict.head[0]}:{verdict.head[1]}")
     if not verdict.witnessed:
         warn("This archive was not witnessed on this machine: that its newest entries are all there rests on --head.")
@@ -104,10 +105,11 @@ def _check_bundle(path: Path, level: str | None, head: str | None) -> None:
     _tell(verdict.findings)
     if verdict.findings:
         raise IntegrityError(
-            f"{len(verdict.findings)} findings in '{path}': the bundle is not what it says",
+            f"{counted(len(verdict.findings), 'finding')} in '{path}': the bundle is not what it says",
             hint="Keep it as it is, and ask for another copy.",
         )
-    write_line(f"{verdict.files:,} files and {verdict.events:,} events of {verdict.month} are as the bundle says.")
+    seen = f"{counted(verdict.files, 'file')} and {counted(verdict.events, 'event')}"
+    write_line(f"{seen} of {verdict.month} are as the bundle says.")
     write_line(f"Head {verdict.head[0]}:{verdict.head[1]}")
     if head is None and not verdict.witnessed:
         warn("Nothing shows who made this bundle: compare the head with one from elsewhere, by --head")
@@ -122,7 +124,7 @@ def _check_report(path: Path, head: str | None) -> None:
     _tell(verdict.findings)
     if verdict.findings:
         raise IntegrityError(
-            f"{len(verdict.findings)} findings in '{path}': the report is not what it says",
+            f"{counted(len(verdict.findings), 'finding')} in '{path}': the report is not what it says",
             hint="Keep it as it is, and ask for another copy.",
         )
     known = _read_head(head)
