@@ -22,6 +22,7 @@ from kubedossier.reports.controls import mapped, with_controls
 from kubedossier.reports.dispositions import decided, named
 from kubedossier.reports.evidence import manifest, tool_versions
 from kubedossier.reports.findings import judge
+from kubedossier.reports.job_troubles import troubles_noted
 from kubedossier.reports.model import Chart, Completeness, Cover, Fact, Report, Request, Section, Table, Value
 from kubedossier.reports.newcomers import Newcomers, newcomers, was_denied
 from kubedossier.reports.numbers import count, counted
@@ -155,6 +156,7 @@ def _observed(asked: Asked, period: Period, events: int, archive: Archive, check
         retracted=sum(entry["type"] == "retract" for entry in archive.ledger.entries),
         rollbacks=sum("rollback" in entry for entry in archive.ledger.entries),
         anonymous_served=_anonymous_served(asked),
+        troubles=troubles_noted(archive.ledger.entries),
         received=_total(runs, "received"),
         new=_total(runs, "new"),
         duplicate=_total(runs, "duplicate"),

@@ -37,7 +37,7 @@ DENIED_GROWTH = 2.0
 DENIED_MINIMUM = 10
 VOLUME_CHANGE = 0.5
 SILENT_DAYS = 3
-_ABOUT_THE_RECORD = ("completeness", "accounting", "population", "integrity")
+_ABOUT_THE_RECORD = ("completeness", "failing-snapshots", "accounting", "population", "integrity")
 RATINGS: tuple[Rating, ...] = ("exception", "review", "met")
 
 
@@ -217,8 +217,25 @@ def vocabulary(seen: Observed) -> Finding | None:
     )  # fmt: skip
 
 
+def failing_snapshots(seen: Observed) -> Finding | None:
+    """Exception where the schedule noted that a snapshot job fails: what it should have brought may be missing."""
+    if not seen.troubles:
+        return None
+    first, more = seen.troubles[0], len(seen.troubles) - 1
+    also = f", and {counted(more, 'other job')} failed, too." if more else "."
+    text: list[Part] = [part for one in seen.troubles for part in (f"{one.job}: ", Value(one.reason), "; ")][:-1]
+    return finding(
+        "failing-snapshots", "exception", f"{first.words}{also}", (*text, "."), "completeness",
+        (seen.marks["coverage"],),
+        statement="Collection runs as scheduled.",
+        method="Exception: when the report was scheduled, the newest note of the schedule in the ledger told of "
+        "snapshot jobs that fail.",
+    )  # fmt: skip
+
+
 RULES: tuple[Callable[[Observed], Finding | None], ...] = (
     completeness,
+    failing_snapshots,
     accounting,
     population,
     integrity,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from kubedossier.analytics.figures import Figure
+from kubedossier.reports.job_troubles import Trouble
 from kubedossier.reports.model import Finding, Phrase, Rating, Support
 
 _SUPPORT: dict[Rating, Support] = {
@@ -56,6 +57,7 @@ class Observed:
         files_checked: files compared with the ledger before anything was counted; retracted: runs that were taken
             back; rollbacks: restored backups that were accepted.
         anonymous_served: requests of anonymous callers that were served, but for health and version paths.
+        troubles: snapshot jobs that fail, as the schedule noted in the ledger.
         received, new, duplicate, rejected, skipped: of all runs that touch the period, whole runs.
         unstable_windows: windows read again and still changing; windows: all of the period.
         marks: evidence mark by topic.
@@ -77,6 +79,7 @@ class Observed:
     retracted: int
     rollbacks: int
     anonymous_served: int
+    troubles: tuple[Trouble, ...]
     received: int
     new: int
     duplicate: int

@@ -9,14 +9,18 @@ from pathlib import Path
 
 import pytest
 
+from kubedossier.analytics.archive import Archive
 from kubedossier.analytics.errors import BusyError, FindingsError, IncompleteError, SourceError, StorageError
 from kubedossier.analytics.ingest.intake import Intake
 from kubedossier.analytics.jobs import DeliveryConfig, JobConfig
+from kubedossier.analytics.periods import parse_period
 from kubedossier.analytics.store.commit import Writer
 from kubedossier.analytics.store.ledger import Ledger
 from kubedossier.analytics.store.verify import verify
+from kubedossier.reports.build import build
 from kubedossier.reports.job_state import AtWorkError, Book
 from kubedossier.reports.job_troubles import troubles_noted
+from kubedossier.reports.model import Request
 from kubedossier.reports.schedule import Schedule
 
 NIGHTLY = JobConfig("nightly", "snapshot", "15 1 * * *")
@@ -372,8 +376,15 @@ def test_the_ledger_tells_a_report_which_snapshots_fail(world):
     assert trouble.reason == "The Console is away"
     (entry,) = it.deliveries
     assert troubles_noted(Ledger.read(it.root).up_to(entry["as_of"]["seq"]).entries) == (trouble,)
+    period = parse_period("2026-10", now=at("2026-11-01T06:00"))
+    report = build(Archive(it.root, as_of=entry["as_of"]["seq"]), period, Request())
+    found = next(one for one in report.findings if one.rule == "failing-snapshots")
+    assert (found.rating, found.title) == ("exception", f"{trouble.words}.")
+    assert "the snapshot job nightly failed 2 times in a row" in report.lead[2]
     it.due("2026-12-01T06:00")
     assert troubles_noted(Ledger.read(it.root).entries) == ()
+    later = build(Archive(it.root), period, Request())
+    assert "failing-snapshots" not in [one.rule for one in later.findings]
 
 
 def test_a_period_that_ends_today_does_not_wait_for_tomorrow(world):
