@@ -13,6 +13,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from kubedossier.analytics.errors import IntegrityError
@@ -20,6 +21,11 @@ from kubedossier.analytics.ingest.times import from_micros
 from kubedossier.analytics.schema import UNDATED, FileRef
 from kubedossier.analytics.store.digests import leaf
 from kubedossier.analytics.store.rejects import read_rejects
+
+LONG_FILE_ROWS = 20_000
+MARGIN_US = 86_400_000_000
+_Span = tuple[int, int]
+_WHOLE: _Span = (-(2**63), 2**63 - 1)
 
 
 class SeenEvents:
@@ -36,24 +42,37 @@ class SeenEvents:
         self._files = list(files)
         self._retracted = retracted
         self._ids: dict[str, set[bytes]] = {}
-        self._loaded: set[str] = set()
+        self._loaded: dict[str, _Span] = {}
 
     def prepare(self, times: Iterable[int | None]) -> None:
-        """Read the ids of the files that may hold events of these times (microseconds, UTC)."""
+        """Read the ids of the files that may hold events of these times (microseconds, UTC).
+
+        Of a long file only the days around these times are read at first; should other times follow, all of it.
+        """
         known = list(times)
         dated = [micros for micros in known if micros is not None]
+        asked = (min(dated), max(dated)) if dated else None
         for file in self._files:
-            if file.path not in self._loaded and _touches(file, dated, undated=len(dated) < len(known)):
-                self._loaded.add(file.path)
-                self._ids.setdefault(file.month, set()).update(self._read(file))
+            if not _touches(file, dated, undated=len(dated) < len(known)):
+                continue
+            had = self._loaded.get(file.path)
+            long = file.month != UNDATED and file.rows > LONG_FILE_ROWS
+            if had is None and asked is not None and long:
+                span = (asked[0] - MARGIN_US, asked[1] + MARGIN_US)
+            elif had is None or (had is not _WHOLE and (asked is None or not had[0] <= asked[0] <= asked[1] <= had[1])):
+                span = _WHOLE
+            else:
+                continue
+            self._loaded[file.path] = span
+            self._ids.setdefault(file.month, set()).update(self._read(file, span))
 
     def month(self, month: str) -> set[bytes]:
         """The known ids of a month, to look into and to add to."""
         return self._ids.setdefault(month, set())
 
-    def _read(self, file: FileRef) -> Iterator[bytes]:
+    def _read(self, file: FileRef, span: _Span) -> Iterator[bytes]:
         try:
-            yield from self._read_ids(file)
+            yield from self._read_ids(file, span)
         except (OSError, pa.ArrowException) as error:
             if getattr(error, "errno", None) not in (None, errno.ENOENT):
                 raise  # the disk failed, which says nothing about the file
@@ -62,15 +81,20 @@ class SeenEvents:
                 hint="Run 'kubedossier verify' for the whole list, then restore it from a backup.",
             ) from error
 
-    def _read_ids(self, file: FileRef) -> Iterator[bytes]:
-        columns = ["event_id", "snapshot"] if self._retracted else ["event_id"]
+    def _read_ids(self, file: FileRef, span: _Span) -> Iterator[bytes]:
+        columns = ["event_id", "time", "snapshot"] if self._retracted else ["event_id", "time"]
         with pq.ParquetFile(self._root / file.path, page_checksum_verification=True) as parquet:
             for batch in parquet.iter_batches(columns=columns):
-                ids = batch.column(0).to_pylist()
+                if span is not _WHOLE:
+                    micros = batch.column("time").cast(pa.int64())
+                    batch = batch.filter(
+                        pc.and_(pc.greater_equal(micros, pa.scalar(span[0])), pc.less_equal(micros, pa.scalar(span[1])))
+                    )
+                ids = batch.column("event_id").to_pylist()
                 if not self._retracted:
                     yield from ids
                     continue
-                for event_id, snapshot in zip(ids, batch.column(1).to_pylist(), strict=True):
+                for event_id, snapshot in zip(ids, batch.column("snapshot").to_pylist(), strict=True):
                     if snapshot not in self._retracted:
                         yield event_id
 

@@ -11,9 +11,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kubedossier.analytics.errors import BusyError, StorageError
+from kubedossier.analytics.ingest import seen
 from kubedossier.analytics.ingest.intake import Intake
 from kubedossier.analytics.ingest.recheck import recheck_events
 from kubedossier.analytics.ingest.row import Record
+from kubedossier.analytics.ingest.sources import derive
 from kubedossier.analytics.store.digests import EMPTY, digest, leaf
 from kubedossier.analytics.store.ledger import Ledger
 from kubedossier.analytics.store.verify import verify
@@ -169,6 +171,29 @@ def test_statistics_of_a_file_are_those_of_its_events(archive_path):
         "2026-10-02T00:00:01.001000+00:00",
         "2026-10-21T00:00:20.020000+00:00",
     )
+
+
+def test_of_a_long_file_the_days_around_the_new_events_are_enough(archive_path, monkeypatch):
+    raws = [event(number) for number in range(27)]
+    take(archive_path, raws)
+    monkeypatch.setattr(seen, "LONG_FILE_ROWS", 5)
+    asked = seen.SeenEvents(archive_path, Ledger.read(archive_path).live())
+    times = {number: derive(Record(raw)).time for number, raw in enumerate(raws)}
+    asked.prepare([times[10], times[11]])
+    assert 2 <= len(asked.month("2026-10")) < 8
+    asked.prepare([times[10]])
+    assert len(asked.month("2026-10")) < 8
+    asked.prepare([times[20]])
+    assert len(asked.month("2026-10")) == 27
+
+
+@pytest.mark.parametrize("long_file", [0, 10**9])
+def test_whatever_part_of_a_file_is_asked_no_event_comes_twice(archive_path, monkeypatch, long_file):
+    monkeypatch.setattr(seen, "LONG_FILE_ROWS", long_file)
+    raws = [event(number) for number in range(60)] + [b'{"verb":"undated"}']
+    take(archive_path, raws)
+    for some in (raws[5:9], raws[40:], raws[:3] + raws[30:33], raws):
+        assert take(archive_path, some).new == 0
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
