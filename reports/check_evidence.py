@@ -97,8 +97,8 @@ def seal_is_on_the_cover(document: Document) -> Iterator[Finding]:
 
 
 def identifier_is_the_seal(document: Document) -> Iterator[Finding]:
-    """The file's identifier is the first half of the seal."""
-    found = bytes(document.pdf.trailer.ID[0]).hex() if "/ID" in document.pdf.trailer else "none"
+    """The file's identifier is the first half of the seal, as text."""
+    found = bytes(document.pdf.trailer.ID[0]).decode("ascii", "replace") if "/ID" in document.pdf.trailer else "none"
     yield from demand(
         found == facts(document).seal[:32], "identifier-is-the-seal", "/ID", facts(document).seal[:32], found
     )

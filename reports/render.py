@@ -107,7 +107,7 @@ def _set(weasyprint: Any, report: Report, markup: str, paper: Paper) -> bytes:
             attachments=attachments,
             finisher=_finisher(report),
             pdf_variant="pdf/a-3a",
-            pdf_identifier=bytes.fromhex(report.cover.seal)[:16],
+            pdf_identifier=report.cover.seal[:32].encode(),  # as text: a reader takes a bare CR for LF
             pdf_tags=True,
         )
     return result

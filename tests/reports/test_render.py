@@ -201,3 +201,10 @@ def test_missing_native_libraries_are_named_with_the_line_that_installs_them(qui
     with pytest.raises(KubedossierError, match="libraries that are not on this machine") as caught:
         render.pdf_bytes(quiet_report)
     assert "apt-get install -y libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0" in caught.value.hint
+
+
+def test_whatever_the_seal_is_the_file_carries_it_as_its_identifier(quiet_report):
+    seal = "0d0a5c28290d00ff" * 4  # bytes that mean something in a string of a PDF
+    data = render.pdf_bytes(dataclasses.replace(quiet_report, cover=dataclasses.replace(quiet_report.cover, seal=seal)))
+    with opened(data) as pdf:
+        assert bytes(pdf.trailer.ID[0]) == seal[:32].encode()
