@@ -1,7 +1,7 @@
-"""Sets the report as PDF: the only module that knows the template engine and the PDF renderer.
+"""Sets the report as PDF: the only module that knows the PDF renderer.
 
-Templates get the frozen model and nothing else. The renderer may read nothing: no file, no address, no font of the
-machine; whatever it asks for fails the job. The same model gives the same bytes.
+The renderer may read nothing: no file, no address, no font of the machine; whatever it asks for fails the job. The
+same model gives the same bytes.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ import tempfile
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
-from datetime import UTC, datetime
 from functools import cache
 from importlib import resources
 from io import StringIO
@@ -24,9 +23,8 @@ from typing import Any, Literal
 
 from kubedossier import __version__
 from kubedossier.analytics.errors import KubedossierError
-from kubedossier.reports import charts, numbers, text
 from kubedossier.reports.model import Picture, Report
-from kubedossier.reports.rosette import rosette
+from kubedossier.reports.templating import asset, filled
 
 Paper = Literal["a4", "letter"]
 LOGO_URL = "kubedossier:logo"
@@ -83,7 +81,7 @@ def _set(weasyprint: Any, report: Report, markup: str, paper: Paper) -> bytes:
 
     fetcher, fonts = _fetcher(report.logo), FontConfiguration()
     sheets = [
-        weasyprint.CSS(string=_asset("styles", name), url_fetcher=fetcher, font_config=fonts, base_url=None)
+        weasyprint.CSS(string=asset("styles", name), url_fetcher=fetcher, font_config=fonts, base_url=None)
         for name in ("report.css", f"{paper}.css")
     ]
     attachments = [
@@ -115,8 +113,7 @@ def _set(weasyprint: Any, report: Report, markup: str, paper: Paper) -> bytes:
 
 def html(report: Report, *, rendering: str = "") -> str:
     """The document that is set as PDF; ``rendering`` names the libraries that set it."""
-    template = _environment().get_template("report.html.j2")
-    return str(template.render(report=report, version=__version__, rendering=rendering))
+    return filled("report.html.j2", report=report, version=__version__, rendering=rendering)
 
 
 def versions() -> tuple[tuple[str, str], ...]:
@@ -142,49 +139,6 @@ def _harfbuzz_version() -> str:
         library.hb_version_string.restype = ctypes.c_char_p
         return str(library.hb_version_string().decode())
     return "unknown"
-
-
-@cache
-def _environment() -> Any:
-    import jinja2
-
-    environment = jinja2.Environment(
-        loader=jinja2.FunctionLoader(lambda name: _asset("templates", name)),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {
-        "audited": text.markup,
-        "seen": text.plain,
-        "prose": text.prose,
-        "drawn": charts.svg,
-        "sparkline": charts.sparkline,
-        "bar": charts.bar,
-        "rosette": rosette,
-        "grouped": _grouped,
-        "count": numbers.count,
-        "moment": numbers.moment,
-        "w3c": _w3c,
-    }
-    return environment
-
-
-@cache
-def _asset(folder: str, name: str) -> str:
-    if "/" in name or name.startswith("."):
-        raise ValueError(name)
-    return resources.files("kubedossier.reports").joinpath(folder, name).read_text("utf-8")
-
-
-def _grouped(digest: str) -> str:
-    parts = [digest[start : start + 8] for start in range(0, len(digest), 8)]
-    return " ".join(parts[:4]) + "\n" + " ".join(parts[4:])
-
-
-def _w3c(moment: datetime) -> str:
-    return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
 def _finisher(report: Report) -> Any:
