@@ -9,9 +9,10 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 
 from kubedossier.analytics.vocabulary import user_kind
-from kubedossier.reports.model import Finding, Part, Phrase, Value
+from kubedossier.reports.judgements import Finding
 from kubedossier.reports.numbers import counted, listed, short_day
 from kubedossier.reports.observed import NAMES_SHOWN, Action, Observed, finding
+from kubedossier.reports.pieces import Part, Phrase, Value
 
 ELEVATED = ("impersonation", "privileged container", "kubelet access", "certificate approval")
 

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING
 
 from kubedossier.analytics.vocabulary import user_kind
 from kubedossier.reports.cells import Row, headings, minute, number, target, value
-from kubedossier.reports.model import Cell, Finding, Table
+from kubedossier.reports.judgements import Finding
 from kubedossier.reports.newcomers import Newcomers, was_denied
 from kubedossier.reports.numbers import change, counted
 from kubedossier.reports.observed import Action
+from kubedossier.reports.pieces import Cell, Table
 
 if TYPE_CHECKING:
     import polars as pl

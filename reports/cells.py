@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
-from kubedossier.reports.model import Cell, Heading, Tone
 from kubedossier.reports.numbers import count
+from kubedossier.reports.pieces import Cell, Heading, Tone
 
 Row = Mapping[str, Any]
 

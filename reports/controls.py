@@ -16,7 +16,7 @@ from importlib import resources
 from typing import Any
 
 from kubedossier.analytics.errors import UsageError
-from kubedossier.reports.model import Finding, Mapped, Mapping, Support
+from kubedossier.reports.judgements import Finding, Mapped, Mapping, Support
 
 FRAMEWORKS = (
     "soc2", "pci-dss", "iso27001", "nist-800-53", "hipaa", "cis-kubernetes", "dora", "nis2", "fedramp",

@@ -12,7 +12,9 @@ from datetime import date, datetime
 from typing import Any
 
 from kubedossier.reports.evidence import MANIFEST_NAME
-from kubedossier.reports.model import Cell, Fact, Finding, Report, Value
+from kubedossier.reports.judgements import Finding
+from kubedossier.reports.model import Report
+from kubedossier.reports.pieces import Cell, Fact, Value
 
 
 def json_bytes(report: Report) -> bytes:

@@ -13,7 +13,7 @@ from dataclasses import replace
 from datetime import date, datetime
 from typing import Any, Literal
 
-from kubedossier.reports.model import Disposition, Finding
+from kubedossier.reports.judgements import Disposition, Finding
 from kubedossier.reports.text import sentence
 
 OUTCOMES = ("accepted", "false-positive", "remediated", "investigating", "withdrawn")

@@ -12,9 +12,10 @@ from datetime import datetime, timedelta
 from statistics import median
 
 from kubedossier.analytics.vocabulary import user_kind
-from kubedossier.reports.model import Finding, Part, Phrase, Rating, Value
+from kubedossier.reports.judgements import Finding, Rating
 from kubedossier.reports.numbers import counted, listed, short_day
 from kubedossier.reports.observed import NAMES_SHOWN, Action, Observed, finding
+from kubedossier.reports.pieces import Part, Phrase, Value
 
 OFFICE_OPENS, OFFICE_CLOSES = 6, 20
 """Office hours, Monday to Friday, UTC: wide, since offices lie in several zones."""

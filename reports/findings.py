@@ -28,9 +28,10 @@ from kubedossier.reports.exception_rules import (
     off_hours_newcomers,
     wide_rights,
 )
-from kubedossier.reports.model import Finding, Part, Rating, Value
+from kubedossier.reports.judgements import Finding, Rating
 from kubedossier.reports.numbers import counted, days_listed, percent, short_day
 from kubedossier.reports.observed import NAMES_SHOWN, Observed, finding
+from kubedossier.reports.pieces import Part, Value
 
 DENIED_SHARE = 0.10
 DENIED_GROWTH = 2.0

@@ -14,7 +14,7 @@ from xml.etree import ElementTree
 from xml.parsers import expat
 
 from kubedossier.analytics.errors import UsageError
-from kubedossier.reports.model import Picture
+from kubedossier.reports.pieces import Picture
 
 LARGEST_BYTES = 1_000_000
 LARGEST_SIDE = 3_000

@@ -8,26 +8,11 @@ as it was received and is made visible by ``text`` when it is shown.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from typing import Literal
 
-from kubedossier.analytics.figures import Figure
-
-Rating = Literal["exception", "review", "met"]
-Support = Literal["supports", "partly supports", "not evidenced"]
-Tone = Literal["plain", "bad", "good"]
-Column = Literal["text", "value", "number", "time", "kind"]
-
-
-@dataclass(frozen=True, slots=True)
-class Value:
-    """A string from an audited system inside a sentence of ours."""
-
-    raw: str
-
-
-Part = str | Value
-Phrase = tuple[Part, ...]
+from kubedossier.reports.judgements import Finding, Mapping
+from kubedossier.reports.pieces import Chart, Fact, KeyFigure, Phrase, Picture, Table
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,14 +40,6 @@ class Request:
     frameworks: tuple[str, ...] = ()
     logo: Picture | None = None
     issued: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Picture:
-    """A picture that was checked and made harmless; ``mime`` is ``image/png`` or ``image/svg+xml``."""
-
-    data: bytes
-    mime: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,172 +82,6 @@ class Section:
     id: str
     number: str
     title: str
-
-
-@dataclass(frozen=True, slots=True)
-class KeyFigure:
-    """One of the five numbers of the summary."""
-
-    label: str
-    value: str
-    note: str
-    tone: Tone
-    mark: str
-
-
-@dataclass(frozen=True, slots=True)
-class Disposition:
-    """A decision about a finding, as the ledger holds it; all texts are an operator's.
-
-    Attributes:
-        outcome: such as ``accepted``; entry: number of the ledger entry; at: its time; by: who recorded it.
-        expires: first day on which it no longer counts; None where it does not end.
-        state: ``current``; ``expired``; or ``changed since``, where the finding rests on something else by now.
-    """
-
-    outcome: str
-    reason: str
-    ticket: str
-    expires: date | None
-    by: str
-    entry: int
-    at: datetime
-    state: Literal["current", "expired", "changed since"]
-
-    @property
-    def is_current(self) -> bool:
-        """Whether it still holds."""
-        return self.state == "current"
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """The outcome of one rule.
-
-    Attributes:
-        rule: stable id of the rule, such as ``completeness``.
-        statement: what the rule tests, as a statement that the evidence may support.
-        support: how far this record supports the statement.
-        method: when the rule gives which rating, with its threshold.
-        section: id of the section to read on.
-        events: ids of the events it cites, in hex, sorted.
-        id: names the finding in the ledger, such as ``2026-10/denied``; the same as long as rule and period are.
-        basis: SHA-256 of what the rating rests on, hex; another one means that the finding is no longer the same.
-        controls: the controls of the chosen frameworks it bears on, such as ``SOC 2 CC6.3``.
-        disposition: what was decided about it; None where nothing was.
-    """
-
-    rule: str
-    rating: Rating
-    title: str
-    text: Phrase
-    statement: str
-    support: Support
-    method: str
-    section: str
-    marks: tuple[str, ...]
-    events: tuple[str, ...] = ()
-    id: str = ""
-    basis: str = ""
-    controls: tuple[str, ...] = ()
-    disposition: Disposition | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Mapped:
-    """One control, and how far this record supports it; ``open_rules`` are rating and name of findings on it."""
-
-    id: str
-    title: str
-    shows: str
-    sections: tuple[str, ...]
-    marks: tuple[str, ...]
-    support: Support
-    cannot: str
-    open_rules: tuple[tuple[Rating, str], ...]
-    confidence: str
-
-
-@dataclass(frozen=True, slots=True)
-class Mapping:
-    """A framework with its version, its source, and its controls."""
-
-    id: str
-    name: str
-    title: str
-    version: str
-    source: str
-    controls: tuple[Mapped, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Heading:
-    """One column of a table: its head, how its cells are set, and its share of the width in percent."""
-
-    title: str
-    kind: Column
-    width: float
-
-
-@dataclass(frozen=True, slots=True)
-class Cell:
-    """One cell; ``raw`` is an audited value, ``text`` is ours and ``under`` a second line of it, ``lines`` are
-    further audited values under it.
-    """
-
-    text: str = ""
-    under: str = ""
-    raw: str | None = None
-    is_value: bool = False
-    tone: Tone = "plain"
-    lines: tuple[str, ...] = ()
-    trend: tuple[int, ...] = ()
-    bar: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Table:
-    """A table of the report.
-
-    Attributes:
-        total: rows that exist; ``rows`` holds the first of them.
-        note: one sentence under the title.
-        empty: what stands in its place where there is no row.
-        sums: a last row with totals, or empty.
-    """
-
-    id: str
-    title: str
-    headings: tuple[Heading, ...]
-    rows: tuple[tuple[Cell, ...], ...]
-    total: int
-    note: str
-    empty: str
-    mark: str
-    sums: tuple[Cell, ...] = ()
-
-    @property
-    def is_cut(self) -> bool:
-        """Whether rows are left to the attached data."""
-        return self.total > len(self.rows)
-
-
-@dataclass(frozen=True, slots=True)
-class Chart:
-    """A figure on the page with its evidence mark and a sentence under the title."""
-
-    figure: Figure
-    note: str
-    mark: str
-
-
-@dataclass(frozen=True, slots=True)
-class Fact:
-    """A label and what is true of it; values are audited or operators' strings and shown as such."""
-
-    label: str
-    text: Phrase
-    mono: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,8 @@ from datetime import datetime
 
 from kubedossier.analytics.figures import Figure
 from kubedossier.reports.job_troubles import Trouble
-from kubedossier.reports.model import Finding, Phrase, Rating, Support
+from kubedossier.reports.judgements import Finding, Rating, Support
+from kubedossier.reports.pieces import Phrase
 
 _SUPPORT: dict[Rating, Support] = {
     "met": "supports",

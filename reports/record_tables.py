@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kubedossier.reports.cells import headings, number
-from kubedossier.reports.model import Cell, Table
 from kubedossier.reports.numbers import moment
+from kubedossier.reports.pieces import Cell, Table
 
 if TYPE_CHECKING:
     import polars as pl

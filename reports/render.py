@@ -23,7 +23,8 @@ from typing import Any, Literal
 
 from kubedossier import __version__
 from kubedossier.analytics.errors import KubedossierError
-from kubedossier.reports.model import Picture, Report
+from kubedossier.reports.model import Report
+from kubedossier.reports.pieces import Picture
 from kubedossier.reports.templating import asset, filled
 
 Paper = Literal["a4", "letter"]

@@ -12,8 +12,8 @@ from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from kubedossier.reports.cells import Row, headings, number, value
-from kubedossier.reports.model import Cell, Table
 from kubedossier.reports.numbers import change, percent
+from kubedossier.reports.pieces import Cell, Table
 
 if TYPE_CHECKING:
     import polars as pl

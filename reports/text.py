@@ -15,7 +15,7 @@ from importlib import resources
 
 from markupsafe import Markup, escape
 
-from kubedossier.reports.model import Part, Value
+from kubedossier.reports.pieces import Part, Value
 
 LIMIT = 160
 """Characters of a value shown before it is cut; the attached data always holds the whole value."""

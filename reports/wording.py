@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from kubedossier.analytics.figures import COLLECTED, DROPPED, IMPORTED, MISSING, PARTIAL
-from kubedossier.reports.model import Evidence, Finding, KeyFigure, Part, Phrase, Tone, Value
+from kubedossier.reports.judgements import Finding
+from kubedossier.reports.model import Evidence
 from kubedossier.reports.numbers import change, count, counted, days_listed, listed, percent, spelled
 from kubedossier.reports.observed import Observed
+from kubedossier.reports.pieces import KeyFigure, Part, Phrase, Tone, Value
 
 if TYPE_CHECKING:
     import polars as pl

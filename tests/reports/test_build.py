@@ -256,10 +256,10 @@ def test_the_lead_names_the_period_in_a_sentence(period, words):
 
 
 def observed(busy, **changes):
-    from kubedossier.reports.build import _observed
+    from kubedossier.reports.observing import observed as observe
 
     asked = asking.ask(busy, OCTOBER)
-    return dataclasses.replace(_observed(asked, OCTOBER, asking.agreed_total(asked), busy, 2), **changes)
+    return dataclasses.replace(observe(asked, OCTOBER, asking.agreed_total(asked), busy, 2), **changes)
 
 
 def test_each_rule_changes_its_rating_with_what_it_reads(busy):

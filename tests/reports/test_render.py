@@ -17,7 +17,7 @@ import pytest
 
 from kubedossier.analytics.errors import KubedossierError
 from kubedossier.reports import render
-from kubedossier.reports.model import Value
+from kubedossier.reports.pieces import Value
 
 AGAIN = """
 import sys

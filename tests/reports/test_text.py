@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kubedossier.reports.model import Value
+from kubedossier.reports.pieces import Value
 from kubedossier.reports.text import markup, plain, prose, runs, sentence
 
 

@@ -12,7 +12,7 @@ from kubedossier.cli.diagnostics import say
 from kubedossier.cli.output import visible, write_line
 
 if TYPE_CHECKING:
-    from kubedossier.reports.model import Finding
+    from kubedossier.reports.judgements import Finding
 
 OUTCOMES = ("accepted", "false-positive", "remediated", "investigating", "withdrawn")
 LONGEST = 500

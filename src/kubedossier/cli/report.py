@@ -13,7 +13,8 @@ from kubedossier.cli import Settings, example
 if TYPE_CHECKING:
     from kubedossier.analytics.config import ReportConfig
     from kubedossier.analytics.periods import Period
-    from kubedossier.reports.model import Picture, Report, Request
+    from kubedossier.reports.model import Report, Request
+    from kubedossier.reports.pieces import Picture
 
 FORMATS = ("pdf", "json")
 LONGEST_TITLE = 80

@@ -1,0 +1,112 @@
+"""What a report says about itself: its cover, its place in the ledger, and who collected what it rests on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from kubedossier.reports import wording
+from kubedossier.reports.asking import Asked
+from kubedossier.reports.evidence import tool_versions
+from kubedossier.reports.model import Cover, Request
+from kubedossier.reports.numbers import counted
+from kubedossier.reports.observed import Observed
+from kubedossier.reports.observing import distinct
+from kubedossier.reports.pieces import Fact, Value
+
+if TYPE_CHECKING:
+    from kubedossier.analytics.archive import Archive
+    from kubedossier.analytics.periods import Period
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """Where the report stands in the ledger, and when it is issued."""
+
+    archive_id: str
+    seq: int
+    hash: str
+    at: datetime
+    issued: datetime
+    number: str
+    period: dict[str, str]
+
+
+def head_of(archive: Archive, period: Period, request: Request) -> Head:
+    """The place in the ledger that the report is drawn from, and the number that names it."""
+    seq, digest = archive.head
+    at = datetime.fromisoformat(archive.ledger.entries[seq - 1]["at"]) if seq else period.end
+    span = {
+        "start": f"{period.start:%Y-%m-%dT%H:%M:%SZ}",
+        "end": f"{period.end:%Y-%m-%dT%H:%M:%SZ}",
+        "label": period.label,
+    }
+    return Head(
+        archive_id=archive.ledger.archive_id,
+        seq=seq,
+        hash=digest,
+        at=at.astimezone(UTC),
+        issued=(request.issued or at).astimezone(UTC),
+        number=f"KD-{period.label}-{seq:04d}",
+        period=span,
+    )
+
+
+def manifest_head(head: Head, request: Request) -> dict[str, Any]:
+    """What the evidence manifest says about report and archive."""
+    return {
+        "report": {"name": request.name, "number": head.number, "period": head.period},
+        "archive": {
+            "id": head.archive_id,
+            "entry": head.seq,
+            "entry_sha256": head.hash,
+            "entry_at": head.at.isoformat(),
+        },
+    }
+
+
+def cover(asked: Asked, head: Head, period: Period, request: Request, seen: Observed, seal: str) -> Cover:
+    """The first page."""
+    clusters, providers, _ = distinct(asked)
+    consoles = sorted({one for one in asked.frame("receipts")["console"].to_list() if one})
+    return Cover(
+        title=request.title or wording.TITLE,
+        kind=wording.kind_of(request.name, period),
+        organisation=request.organisation,
+        classification=request.classification,
+        audience=request.audience,
+        period=period.title(),
+        period_label=period.label,
+        start=period.start,
+        end=period.end,
+        scope=(f"{counted(clusters, 'cluster')} in {counted(providers, 'cloud provider')}",),
+        events=seen.events,
+        coverage=wording.coverage_words(seen),
+        source=wording.source_words(asked.frame("receipts"), consoles),
+        issued=head.issued,
+        number=head.number,
+        archive_id=head.archive_id,
+        as_of_seq=head.seq,
+        as_of_hash=head.hash,
+        as_of_time=head.at if head.seq else None,
+        seal=seal,
+    )
+
+
+def custody(asked: Asked, head: Head, checked: int) -> tuple[Fact, ...]:
+    """The chain of custody: the archive, who collected, what was checked and what counted."""
+    runs = asked.frame("receipts")
+    who = sorted({(row["actor"] or "", row["host"] or "", row["tool"] or "") for row in runs.iter_rows(named=True)})
+    people: list[Fact] = [
+        Fact("Collected by", (Value(actor), " on ", Value(host), " with ", Value(tool)))
+        for actor, host, tool in who[:6]
+    ]
+    return (
+        Fact("Archive", (head.archive_id or "none",), mono=True),
+        Fact("As of ledger entry", (f"{head.seq}:{head.hash}",), mono=True),
+        Fact("That entry was made", (f"{head.at:%Y-%m-%d %H:%M:%S} UTC",)),
+        *people,
+        Fact("Checked before counting", (f"{counted(checked, 'file')} of events, SHA-256 as in the ledger",)),
+        Fact("Counted with", (", ".join(f"{name} {version}" for name, version in tool_versions()),)),
+    )

@@ -1,0 +1,100 @@
+"""What is judged: findings with what was decided about them, and controls with how far the record supports each.
+
+The words are "supports", "partly supports" and "not evidenced"; nothing here may say that somebody complies.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Literal
+
+from kubedossier.reports.pieces import Phrase
+
+Rating = Literal["exception", "review", "met"]
+Support = Literal["supports", "partly supports", "not evidenced"]
+
+
+@dataclass(frozen=True, slots=True)
+class Disposition:
+    """A decision about a finding, as the ledger holds it; all texts are an operator's.
+
+    Attributes:
+        outcome: such as ``accepted``; entry: number of the ledger entry; at: its time; by: who recorded it.
+        expires: first day on which it no longer counts; None where it does not end.
+        state: ``current``; ``expired``; or ``changed since``, where the finding rests on something else by now.
+    """
+
+    outcome: str
+    reason: str
+    ticket: str
+    expires: date | None
+    by: str
+    entry: int
+    at: datetime
+    state: Literal["current", "expired", "changed since"]
+
+    @property
+    def is_current(self) -> bool:
+        """Whether it still holds."""
+        return self.state == "current"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """The outcome of one rule.
+
+    Attributes:
+        rule: stable id of the rule, such as ``completeness``.
+        statement: what the rule tests, as a statement that the evidence may support.
+        support: how far this record supports the statement.
+        method: when the rule gives which rating, with its threshold.
+        section: id of the section to read on.
+        events: ids of the events it cites, in hex, sorted.
+        id: names the finding in the ledger, such as ``2026-10/denied``; the same as long as rule and period are.
+        basis: SHA-256 of what the rating rests on, hex; another one means that the finding is no longer the same.
+        controls: the controls of the chosen frameworks it bears on, such as ``SOC 2 CC6.3``.
+        disposition: what was decided about it; None where nothing was.
+    """
+
+    rule: str
+    rating: Rating
+    title: str
+    text: Phrase
+    statement: str
+    support: Support
+    method: str
+    section: str
+    marks: tuple[str, ...]
+    events: tuple[str, ...] = ()
+    id: str = ""
+    basis: str = ""
+    controls: tuple[str, ...] = ()
+    disposition: Disposition | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Mapped:
+    """One control, and how far this record supports it; ``open_rules`` are rating and name of findings on it."""
+
+    id: str
+    title: str
+    shows: str
+    sections: tuple[str, ...]
+    marks: tuple[str, ...]
+    support: Support
+    cannot: str
+    open_rules: tuple[tuple[Rating, str], ...]
+    confidence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Mapping:
+    """A framework with its version, its source, and its controls."""
+
+    id: str
+    name: str
+    title: str
+    version: str
+    source: str
+    controls: tuple[Mapped, ...]

@@ -1,0 +1,121 @@
+"""From the archive's answers to what the rules look at: counts, actions and what is new.
+
+Nothing is asked here and nothing is judged.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from kubedossier.analytics import figures
+from kubedossier.analytics.vocabulary import techniques as known_techniques
+from kubedossier.reports import wording
+from kubedossier.reports.asking import Asked
+from kubedossier.reports.cells import target
+from kubedossier.reports.job_troubles import troubles_noted
+from kubedossier.reports.newcomers import Newcomers, newcomers, was_denied
+from kubedossier.reports.observed import Action, Observed
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from kubedossier.analytics.archive import Archive
+    from kubedossier.analytics.periods import Period
+
+PUBLIC = re.compile(r"/(healthz|livez|readyz|version)([/?]|$)")
+
+
+def observed(asked: Asked, period: Period, events: int, archive: Archive, checked: int) -> Observed:
+    """All counts that the rules read; ``checked`` files were compared with the ledger."""
+    activity, before = asked.frame("activity"), asked.frame("activity_before")
+    runs = asked.frame("receipts")
+    known = known_techniques()
+    names = sorted({name for name in asked.frame("techniques")["technique"].to_list() if name not in known})
+    new = new_in(asked)
+    return Observed(
+        days=figures.day_strip(asked.answers["coverage"], period),
+        clusters=figures.cluster_calendar(asked.answers["clusters"], period),
+        events=events,
+        denied=int(activity["denied"].sum()),
+        previous_events=int(before["events"].sum()),
+        previous_denied=int(before["denied"].sum()),
+        previous_known=has_past(asked),
+        previous_title=period.previous().title(),
+        previous_short=f"{period.previous().start:%B}" if period.is_month else "before",
+        actions=_actions(asked.frame("privileged_actions"), new),
+        actions_before=_actions(asked.frame("privileged_before"), new),
+        grave=_actions(asked.frame("grave_changes"), new),
+        files_checked=checked,
+        retracted=sum(entry["type"] == "retract" for entry in archive.ledger.entries),
+        rollbacks=sum("rollback" in entry for entry in archive.ledger.entries),
+        anonymous_served=_anonymous_served(asked),
+        troubles=troubles_noted(archive.ledger.entries),
+        received=total(runs, "received"),
+        new=total(runs, "new"),
+        duplicate=total(runs, "duplicate"),
+        rejected=total(runs, "rejected"),
+        skipped=total(runs, "skipped"),
+        windows=asked.frame("windows").height,
+        unstable_windows=asked.frame("windows")["stable"].to_list().count(False),
+        unknown_techniques=tuple(names),
+        marks=asked.marks,
+    )
+
+
+def total(frame: pl.DataFrame, column: str) -> int:
+    """The sum of a column; 0 where there is no row."""
+    return int(frame[column].sum() or 0)
+
+
+def new_in(asked: Asked) -> Newcomers:
+    """The identities and addresses that are new in the period."""
+    users, addresses = asked.frame("first_seen_users"), asked.frame("first_seen_ips")
+    return newcomers(users["user"].to_list(), addresses["source_ip"].to_list(), has_past=has_past(asked))
+
+
+def has_past(asked: Asked) -> bool:
+    """Whether the period before was recorded, so that something can be new or have changed."""
+    return any(state != figures.MISSING for state in asked.frame("coverage_before")["state"].to_list())
+
+
+def _actions(frame: pl.DataFrame, new: Newcomers) -> list[Action]:
+    return [
+        Action(
+            time=row["time"],
+            user=row["user"],
+            kind=row["kind"],
+            cluster=row["cluster"],
+            denied=was_denied(row),
+            is_new=new.took(row),
+            action=row["action"] or "",
+            target=target(row),
+            detail=tuple(row.get("detail") or ()),
+            addresses=tuple(row["source_ips"] or ()),
+            status=row["status_code"],
+            event_id=row["event_id"],
+        )
+        for row in frame.iter_rows(named=True)
+    ]
+
+
+def _anonymous_served(asked: Asked) -> int:
+    """Requests of anonymous callers that were not denied, but for the paths that clusters open to everybody."""
+    rows = asked.frame("anonymous_access").iter_rows(named=True)
+    return sum(not was_denied(row) and not PUBLIC.match(row["request_uri"] or "") for row in rows)
+
+
+def distinct(asked: Asked) -> tuple[int, int, int]:
+    """Clusters, providers and identities of the period."""
+    return tuple(asked.frame(topic).height for topic in ("cluster_ranking", "provider_ranking", "users"))  # type: ignore[return-value]
+
+
+def previous_counts(asked: Asked) -> wording.Previous:
+    """Counts of the period before."""
+    states = asked.frame("coverage_before")["state"].to_list()
+    return wording.Previous(
+        collected=states.count(figures.COLLECTED),
+        days=len(states),
+        actions=asked.frame("privileged_before").height,
+        identities=asked.frame("users_before").height,
+    )

@@ -1,0 +1,20 @@
+"""The sections of a report: their ids, which controls and findings name, their numbers and their titles."""
+
+from __future__ import annotations
+
+from kubedossier.reports.model import Section
+
+SECTIONS = (
+    Section("summary", "1", "Executive summary"),
+    Section("completeness", "2", "Completeness of the record"),
+    Section("activity", "3", "Activity over time"),
+    Section("people", "4", "People, clusters and providers"),
+    Section("first-seen", "5", "First seen in the period"),
+    Section("privileged", "6", "Privileged actions"),
+    Section("denied", "7", "Denied requests"),
+    Section("controls", "8", "Control mapping"),
+    Section("manifest", "A1", "Evidence manifest"),
+    Section("queries", "A2", "Queries"),
+    Section("method", "A3", "Method and limits"),
+    Section("sign-off", "A4", "Review and sign-off"),
+)
