@@ -1,7 +1,7 @@
 """Sets the report as PDF: the only module that knows the PDF renderer.
 
 The renderer may read nothing: no file, no address, no font of the machine; whatever it asks for fails the job. The
-same model gives the same bytes.
+same model gives the same bytes. It runs in the child of ``press``.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from functools import cache
 from importlib import resources
 from io import StringIO
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from kubedossier import __version__
 from kubedossier.analytics.errors import KubedossierError
 from kubedossier.reports.model import Report
 from kubedossier.reports.pieces import Picture
+from kubedossier.reports.press import Paper
 from kubedossier.reports.templating import asset, filled
 
-Paper = Literal["a4", "letter"]
 LOGO_URL = "kubedossier:logo"
 INSTALL_LINE = "sudo apt-get install -y libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0"
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import sys
 
 import click
@@ -104,3 +106,10 @@ def test_details_are_told_only_when_asked_for(capsys):
     diagnostics.configure("text", 1)
     diagnostics.detail("much")
     assert "much" in capsys.readouterr().err
+
+
+def test_sigterm_ends_a_command_as_ctrl_c_does(capsys):
+    before = signal.getsignal(signal.SIGTERM)
+    code = diagnostics.run(click.Command("kubedossier", callback=lambda: os.kill(os.getpid(), signal.SIGTERM)))
+    assert (code, capsys.readouterr().err.strip().split(";")[0]) == (130, "error: Interrupted")
+    assert signal.getsignal(signal.SIGTERM) is before

@@ -96,7 +96,7 @@ def test_a_failing_render_leaves_no_file(archive, run, monkeypatch, tmp_path):
     def fail(*_, **__):
         raise KubedossierError("The report was not made", hint="Try again.")
 
-    monkeypatch.setattr("kubedossier.reports.render.pdf_bytes", fail)
+    monkeypatch.setattr("kubedossier.reports.press.pdf_bytes", fail)
     code, out, err = run("--archive", str(archive), "report", "--period", "2026-10", "-o", str(tmp_path / "out.pdf"))
     assert (code, out) == (1, b"")
     assert "Try again." in err

@@ -19,7 +19,7 @@ from kubedossier.analytics.ingest.row import Record
 from kubedossier.analytics.periods import parse_period
 from kubedossier.reports.build import build
 from kubedossier.reports.model import Report, Request
-from kubedossier.reports.render import pdf_bytes
+from kubedossier.reports.press import pdf_bytes
 
 CONSOLE = "https://console.example:8083"
 SEPTEMBER = datetime(2026, 9, 1, tzinfo=UTC)

@@ -12,7 +12,7 @@ from kubedossier.analytics.errors import UsageError
 from kubedossier.analytics.periods import parse_period
 from kubedossier.reports import build, controls, findings, sections
 from kubedossier.reports.model import Request
-from kubedossier.reports.render import pdf_bytes
+from kubedossier.reports.press import pdf_bytes
 
 ID = re.compile(r"[A-Z0-9][A-Za-z0-9./()&-]*( (Art\.|Annex|App\.) [0-9A-Z.()a-z]+)?")
 SECTIONS = {section.id for section in sections.SECTIONS}

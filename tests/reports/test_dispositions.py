@@ -8,7 +8,7 @@ from datetime import date
 import pytest
 
 from kubedossier.reports.dispositions import decided, facts, named, undecided
-from kubedossier.reports.render import pdf_bytes
+from kubedossier.reports.press import pdf_bytes
 
 DAY = date(2026, 11, 2)
 

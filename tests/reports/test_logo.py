@@ -11,7 +11,7 @@ from PIL import Image
 from kubedossier.analytics.errors import UsageError
 from kubedossier.reports.check import check_report
 from kubedossier.reports.logo import LARGEST_BYTES, read_logo
-from kubedossier.reports.render import pdf_bytes
+from kubedossier.reports.press import pdf_bytes
 
 SVG = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 10 10">{}</svg>'
 

@@ -26,7 +26,7 @@ from kubedossier.analytics.archive import Archive
 from kubedossier.analytics.periods import parse_period
 from kubedossier.reports.build import build
 from kubedossier.reports.model import Request
-from kubedossier.reports.render import pdf_bytes
+from kubedossier.reports.press import pdf_bytes
 now = datetime.now(UTC)
 request = Request(organisation="Example Ltd", classification="Confidential")
 report = build(Archive(sys.argv[1]), parse_period("2026-10", now=now), request)

@@ -7,7 +7,11 @@ exception into a message and an exit code. Nothing here may write to stdout.
 from __future__ import annotations
 
 import os
+import signal
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import click
@@ -89,6 +93,25 @@ def progress(title: str) -> Progress:
 
 def run(command: click.Command) -> int:
     """Run the command line and return the exit code; no traceback reaches the user."""
+    with _ended_by_sigterm():
+        return _run(command)
+
+
+@contextmanager
+def _ended_by_sigterm() -> Iterator[None]:
+    """Have SIGTERM end the command as Ctrl-C does, so that it clears up behind it."""
+    plain = signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    if not plain or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def _run(command: click.Command) -> int:
     try:
         result = command.main(standalone_mode=False)
         return result if isinstance(result, int) else 0

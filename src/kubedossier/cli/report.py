@@ -189,7 +189,7 @@ def _rendered(report: Report, format_: str, paper: str) -> bytes:
         from kubedossier.reports.data import json_bytes
 
         return json_bytes(report)
-    from kubedossier.reports.render import pdf_bytes
+    from kubedossier.reports.press import pdf_bytes
 
     return pdf_bytes(report, paper="letter" if paper == "letter" else "a4")
 

@@ -1,0 +1,186 @@
+"""The PDF is set by a child that is bound in memory and time; whatever becomes of it, nothing is left but an error."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+
+import pytest
+
+from kubedossier.analytics.errors import KubedossierError, StorageError, UsageError
+from kubedossier.reports import press, render
+from kubedossier.reports.press import Limits
+
+SHORT = Limits(seconds=20.0)
+HANGING = """
+import os, signal, sys
+from pathlib import Path
+from kubedossier.reports import render, typesetter
+
+def hang(*_, **__):
+    os.write(os.open({fifo!r}, os.O_WRONLY), b"here")
+    signal.pause()
+
+render.pdf_bytes = hang
+typesetter.main(Path(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3]))
+"""
+RAISING = """
+from pathlib import Path
+from kubedossier.analytics import errors
+from kubedossier.reports import render, typesetter
+def fail(*_, **__):
+    raise {raised}
+render.pdf_bytes = fail
+sys.exit(typesetter.main(Path(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3])))
+"""
+PARENT = """
+import pickle, sys
+from kubedossier.reports import press
+press.PROGRAM = ("-c", {program!r})
+press.pdf_bytes(None)
+"""
+
+
+@pytest.fixture(autouse=True)
+def temporary(tmp_path, monkeypatch):
+    """Where temporary files go; nothing may be left there."""
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    yield folder
+    assert list(folder.glob("kubedossier-report-*")) == []
+
+
+@pytest.fixture
+def child(monkeypatch):
+    """Have another program set the report."""
+
+    def take(program: str) -> None:
+        monkeypatch.setattr(press, "PROGRAM", ("-c", f"import os, signal, sys\n{program}"))
+
+    return take
+
+
+@pytest.fixture
+def fifo(tmp_path):
+    path = tmp_path / "fifo"
+    os.mkfifo(path)
+    return path
+
+
+def failure(report, limits: Limits = SHORT) -> KubedossierError:
+    with pytest.raises(KubedossierError, match="The report was not made") as caught:
+        press.pdf_bytes(report, limits=limits)
+    assert caught.value.hint
+    return caught.value
+
+
+def test_the_child_makes_the_bytes_that_this_process_would_make(quiet_report):
+    assert press.pdf_bytes(quiet_report, paper="letter") == render.pdf_bytes(quiet_report, paper="letter")
+
+
+def test_a_child_that_is_killed_leaves_an_error(quiet_report, child):
+    child("os.kill(os.getpid(), signal.SIGKILL)")
+    assert "ended by SIGKILL" in failure(quiet_report).message
+
+
+def test_a_child_that_hangs_is_ended(quiet_report, child):
+    child("signal.pause()")
+    error = failure(quiet_report, Limits(seconds=0.2))
+    assert "more than 0 seconds" in error.message
+    assert "shorter period" in error.hint
+
+
+def test_a_child_that_uses_up_its_processor_time_is_ended(quiet_report, child):
+    child("import resource; resource.setrlimit(resource.RLIMIT_CPU, (0, 5)); [0 for _ in iter(int, 1)]")
+    assert "more than 20 seconds" in failure(quiet_report).message
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="macOS does not keep the limit of address space")
+def test_a_child_without_memory_leaves_an_error(quiet_report):
+    error = failure(quiet_report, Limits(seconds=60.0, memory_bytes=100 * 1024 * 1024))
+    assert "memory" in error.message
+    assert "shorter period" in error.hint
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        "print('%PDF-1.7 garbage %%EOF')",
+        "open(sys.argv[1] + '/report.pdf', 'wb').write(b'garbage')",
+        "open(sys.argv[1] + '/report.pdf', 'wb').write(b'%PDF-1.7 and no end')",
+    ],
+)
+def test_what_is_no_whole_pdf_is_not_given_back(quiet_report, child, program):
+    child(program)
+    failure(quiet_report)
+
+
+@pytest.mark.parametrize("told", ["", "no json", "[]", '{"memory": false}'])
+def test_a_child_that_fails_without_saying_why_leaves_an_error_with_its_last_words(quiet_report, child, told):
+    child(f"open(sys.argv[1] + '/failed.json', 'w').write({told!r}); sys.exit('last words')")
+    error = failure(quiet_report)
+    assert "ended with 1" in error.message
+    assert "last words" in error.__notes__[0]
+
+
+@pytest.mark.parametrize(
+    ("raised", "kind", "said"),
+    [
+        ("errors.KubedossierError('no library', hint='install it')", KubedossierError, "no library"),
+        ("errors.UsageError('line 3', hint='mend it')", UsageError, "line 3"),
+        ("OSError(28, 'No space left on device')", StorageError, "No space left on device"),
+        ("MemoryError", KubedossierError, "more memory than the 1,024 MiB it may have"),
+    ],
+)
+def test_the_reason_of_a_failure_is_told_as_if_it_had_happened_here(quiet_report, child, raised, kind, said):
+    child(RAISING.format(raised=raised))
+    with pytest.raises(kind, match=said) as caught:
+        press.pdf_bytes(quiet_report)
+    assert type(caught.value) is kind
+    assert caught.value.hint
+
+
+def test_no_room_for_temporary_files_is_an_error_of_the_storage(quiet_report, monkeypatch, tmp_path):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "none"))
+    with pytest.raises(StorageError, match="no temporary files") as caught:
+        press.pdf_bytes(quiet_report)
+    assert "TMPDIR" in caught.value.hint
+
+
+def test_the_child_gets_no_secret_and_no_locale_of_its_parent(quiet_report, child, monkeypatch, tmp_path):
+    monkeypatch.setenv("KUBEDOSSIER_PASSWORD", "of-nobody-else")
+    monkeypatch.setenv("LC_ALL", "tr_TR.UTF-8")
+    child(f"open({str(tmp_path / 'seen')!r}, 'w').write(repr(dict(os.environ)))")
+    failure(quiet_report)
+    seen = (tmp_path / "seen").read_text()
+    assert "'LC_ALL': 'C.UTF-8'" in seen
+    assert "of-nobody-else" not in seen
+
+
+def test_ctrl_c_ends_the_child_as_well(quiet_report, child, fifo):
+    child(
+        f"pipe = os.open({str(fifo)!r}, os.O_WRONLY | os.O_NONBLOCK); "
+        "os.kill(os.getppid(), signal.SIGINT); signal.pause()"
+    )
+    reader = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
+    with pytest.raises(KeyboardInterrupt):
+        press.pdf_bytes(quiet_report, limits=SHORT)
+    assert os.read(reader, 1) == b""  # nobody is left who could write
+    os.close(reader)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_a_child_whose_parent_was_ended_clears_up_and_ends(fifo, temporary, number):
+    program = HANGING.format(fifo=str(fifo))
+    environment = os.environ | {"TMPDIR": str(temporary)}
+    command = [sys.executable, "-c", PARENT.format(program=program)]
+    with subprocess.Popen(command, env=environment) as parent, fifo.open("rb") as hanging:
+        assert hanging.read(4) == b"here"
+        assert len(list(temporary.iterdir())) == 1
+        parent.send_signal(number)
+        assert hanging.read() == b""  # which comes when the last writer has gone
+    assert parent.returncode == -number
