@@ -7,17 +7,17 @@ in silence. It must never hold a secret either: a file that does is refused.
 
 from __future__ import annotations
 
-import difflib
 import os
-import tomllib
-from collections.abc import Mapping
-from dataclasses import MISSING, dataclass, field, fields
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import Any
 
 from kubedossier.analytics.errors import UsageError
 from kubedossier.analytics.jobs import DeliveryConfig, JobConfig, mistake, moves
-from kubedossier.analytics.toml_lines import key_lines
+from kubedossier.analytics.threshold_tables import read_thresholds
+from kubedossier.analytics.thresholds import Thresholds
+from kubedossier.analytics.toml_tables import Tables, Where, nearest, parsed
 
 FILE_NAME = "kubedossier.toml"
 PAPERS = ("a4", "letter")
@@ -74,6 +74,7 @@ class Config:
         queries: a folder of the user's own .sql files.
         consoles: the Consoles by name.
         reports: the reports by name.
+        findings: what the rules of reports compare with.
         jobs: what to do at set times, in the file's order.
     """
 
@@ -82,6 +83,7 @@ class Config:
     queries: Path | None = None
     consoles: dict[str, ConsoleConfig] = field(default_factory=dict)
     reports: dict[str, ReportConfig] = field(default_factory=dict)
+    findings: Thresholds = field(default_factory=Thresholds)
     jobs: tuple[JobConfig, ...] = ()
 
     def console(self, name: str | None = None) -> ConsoleConfig | None:
@@ -98,7 +100,7 @@ class Config:
                 )
             return next(iter(self.consoles.values()), None)
         if name not in self.consoles:
-            raise UsageError(f"No [console.{name}] in the configuration", hint=_nearest(name, self.consoles))
+            raise UsageError(f"No [console.{name}] in the configuration", hint=nearest(name, self.consoles))
         return self.consoles[name]
 
     def report(self, name: str) -> ReportConfig:
@@ -110,7 +112,7 @@ class Config:
         if name == "monthly":
             return self.reports.get(name, ReportConfig("monthly"))
         if name not in self.reports:
-            hint = _nearest(name, ["monthly", *self.reports])
+            hint = nearest(name, ["monthly", *self.reports])
             raise UsageError(f"No [report.{name}] in the configuration", hint=hint)
         return self.reports[name]
 
@@ -130,36 +132,16 @@ def read_config(path: Path | None) -> Config:
     """
     if path is None:
         return Config()
-    try:
-        text = path.read_bytes().decode("utf-8-sig")
-        data = tomllib.loads(text)
-    except OSError as error:
-        raise UsageError(f"Cannot read the configuration '{path}': {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise UsageError(f"The configuration '{path}' is not UTF-8 text") from error
-    except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"The configuration '{path}' is no TOML: {error}") from error
-    return _Reader(path, text).config(data)
+    data, text = parsed(path, "the configuration")
+    return _Reader(path, text, (DeliveryConfig,)).config(data)
 
 
-_TYPES: dict[str, tuple[type, str]] = {
-    "str": (str, "text"),
-    "Path": (str, "a path"),
-    "int": (int, "a whole number"),
-    "bool": (bool, "true or false"),
-}
-Row = TypeVar("Row", ConsoleConfig, ReportConfig, DeliveryConfig, JobConfig)
-
-
-class _Reader:
-    """Turns the parsed file into a Config; knows the file, so that every error can name its line."""
-
-    def __init__(self, path: Path, text: str) -> None:
-        self.path = path
-        self.lines = key_lines(text)
+class _Reader(Tables):
+    """Turns the parsed file into a Config."""
 
     def config(self, data: dict[str, Any]) -> Config:
-        self.known(data, ("archive", "queries", "console", "report", "job"), ())
+        folders = ("archive", "queries")
+        self.known(data, (*folders, "console", "report", "findings", "job"), ())
         consoles = {
             name: self.row(ConsoleConfig, table, ("console", name), name=name)
             for name, table in self.table(data.get("console", {}), ("console",)).items()
@@ -176,10 +158,15 @@ class _Reader:
                 self.fail(("report", report.name, "paper"), "must be 'a4' or 'letter'")
         for n in range(len(jobs)):
             self.check_job(n, jobs, consoles, reports)
-        archive, queries = (
-            self.value("Path", data[key], (key,)) if key in data else None for key in ("archive", "queries")
+        paths = {key: self.value("Path", data[key], (key,)) for key in folders if key in data}
+        return Config(
+            self.place if isinstance(self.place, Path) else None,
+            consoles=consoles,
+            reports=reports,
+            findings=read_thresholds(self, self.table(data.get("findings", {}), ("findings",))),
+            jobs=jobs,
+            **paths,
         )
-        return Config(self.path, archive, queries, consoles, reports, jobs)
 
     def check_console(self, console: ConsoleConfig) -> None:
         where = ("console", console.name, "url")
@@ -200,73 +187,19 @@ class _Reader:
             self.fail(
                 ("job", str(n), "console"),
                 f"names no [console.{job.console}]",
-                _nearest(job.console, consoles),
+                nearest(job.console, consoles),
             )
         if job.report is not None and job.report not in ("monthly", *reports):
-            hint = _nearest(job.report, ["monthly", *reports])
+            hint = nearest(job.report, ["monthly", *reports])
             self.fail(("job", str(n), "report"), f"names no [report.{job.report}]", hint)
         fixed = reports[job.report or "monthly"].period if (job.report or "monthly") in reports else None
         if job.run == "report" and job.period is None and fixed and not moves(fixed):
             what = f"would be of the same period each time: its report's period is '{fixed}'"
             self.fail(("job", str(n), "run"), what, "Give the job a period, such as last-month.")
 
-    def row(self, cls: type[Row], table: Any, where: tuple[str, ...], **given: Any) -> Row:
-        """One dataclass from one table; the dataclass's own fields say which keys and types it may have."""
-        kinds = {each.name: str(each.type) for each in fields(cls) if each.name not in given}
-        table = self.table(table, where)
-        self.known(table, tuple(kinds), where)
-        values: dict[str, Any] = {key: self.value(kinds[key], value, (*where, key)) for key, value in table.items()}
-        for each in fields(cls):
-            if each.default is MISSING and each.name not in values and each.name not in given:
-                self.fail(where, f"has no '{each.name}'")
-        return cls(**given, **values)
-
-    def value(self, kind: str, value: Any, where: tuple[str, ...]) -> Any:
-        """A value, checked against the type its field is declared with."""
-        kind = kind.removesuffix(" | None")
-        if kind == "tuple[str, ...]":
-            return tuple(self.value("str", each, where) for each in self.items(value, where))
-        if kind == "tuple[DeliveryConfig, ...]":
-            return tuple(self.row(DeliveryConfig, each, where) for each in self.items(value, where))
-        python, words = _TYPES[kind]
-        if not isinstance(value, python) or (python is int and isinstance(value, bool)):
-            self.fail(where, f"must be {words}, not {value!r}")
-        if value == "":
-            self.fail(where, "is empty")
-        return self.path.parent / Path(str(value)).expanduser() if kind == "Path" else value
-
-    def table(self, value: Any, where: tuple[str, ...]) -> dict[str, Any]:
-        if not isinstance(value, dict):
-            self.fail(where, f"must be a table, written [{'.'.join(where)}]")
-        return value
-
-    def array(self, data: dict[str, Any], where: tuple[str, ...]) -> list[Any]:
-        value = data.get(where[0], [])
-        if not isinstance(value, list):
-            self.fail(where, f"must be a list of tables, each written [[{where[0]}]]")
-        return value
-
-    def items(self, value: Any, where: tuple[str, ...]) -> list[Any]:
-        if not isinstance(value, list):
-            self.fail(where, f"must be a list, not {value!r}")
-        return value
-
-    def known(self, table: dict[str, Any], keys: tuple[str, ...], where: tuple[str, ...]) -> None:
+    def known(self, table: dict[str, Any], keys: Iterable[str], where: Where) -> None:
+        """Refuse a secret, and a key that is none of those."""
         for key in table:
-            if key in keys:
-                continue
-            if key.lower() in _SECRETS:
+            if key not in keys and key.lower() in _SECRETS:
                 self.fail((*where, key), "is a secret, and secrets do not belong into this file", _WHERE_SECRETS_GO)
-            self.fail((*where, key), "is not a key known here", _nearest(key, keys))
-
-    def fail(self, where: tuple[str, ...], what: str, hint: str = "") -> NoReturn:
-        line = next((self.lines[where[:n]] for n in range(len(where), 0, -1) if where[:n] in self.lines), None)
-        place = f"'{self.path}'" + (f", line {line}" if line else "")
-        raise UsageError(f"{place}: '{'.'.join(where)}' {what}", hint=hint)
-
-
-def _nearest(word: str, known: Any) -> str:
-    near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
-    if near:
-        return f"Did you mean '{near[0]}'?"
-    return f"Known here: {', '.join(known)}." if known else ""
+        super().known(table, keys, where)

@@ -6,100 +6,120 @@ Each rule has its threshold in words beside its code. A rule proposes; the decis
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
 
 from kubedossier.analytics.vocabulary import user_kind
-from kubedossier.reports.judgements import Finding
-from kubedossier.reports.numbers import counted, listed, short_day
-from kubedossier.reports.observed import NAMES_SHOWN, Action, Observed, finding
-from kubedossier.reports.pieces import Part, Phrase, Value
+from kubedossier.reports.numbers import counted, listed
+from kubedossier.reports.observed import Observed
+from kubedossier.reports.pieces import Part, Phrase
+from kubedossier.reports.rules import Rule, Verdict, rule
+from kubedossier.reports.telling import who_when
 
 ELEVATED = ("impersonation", "privileged container", "kubelet access", "certificate approval")
 
 
-def anonymous(seen: Observed) -> Finding:
+@rule(
+    "anonymous",
+    section="privileged",
+    statement="Nobody is served without an identity.",
+    method=lambda limits: (
+        "Exception: a request of system:anonymous was not denied, but for those of "
+        f"{listed(list(limits.anonymous.open_paths)) or 'no path'}. Met otherwise."
+    ),
+)
+def anonymous(seen: Observed) -> Verdict:
     """Exception where an anonymous caller was served."""
     number = seen.anonymous_served
     text = f"{counted(number, 'request')} of system:anonymous {'was' if number == 1 else 'were'} not denied."
-    return finding(
-        "anonymous", "exception" if number else "met",
+    return Verdict(
+        "exception" if number else "met",
         "Anonymous callers were served." if number else "No anonymous caller was served.",
-        (text if number else "Health and version paths, which clusters open to everybody, are left aside.",),
-        "privileged", (seen.marks["anonymous_access"],),
-        statement="Nobody is served without an identity.",
-        method="Exception: a request of system:anonymous was not denied, but for health and version paths. Met "
-        "otherwise.",
-    )  # fmt: skip
+        (text if number else "Paths that clusters open to everybody are left aside.",),
+        (seen.marks["anonymous_access"],),
+    )
 
 
-def newcomer_actions(seen: Observed) -> Finding | None:
+@rule(
+    "newcomers",
+    section="first-seen",
+    statement="Newcomers with elevated access are known.",
+    method="Review: privileged actions, not denied, of an identity or from an address that the archive does not hold "
+    "before the period; for workloads only addresses outside private ranges. Met: none in the record.",
+)
+def newcomer_actions(seen: Observed) -> Verdict | None:
     """Review where a new identity, or somebody from a new address, took a privileged action."""
     if not seen.previous_known:
         return None
     acts = [one for one in seen.actions if one.is_new and not one.denied]
     title = f"{counted(len(acts), 'privileged action')} of newcomers."
-    return finding(
-        "newcomers", "review" if acts else "met",
+    return Verdict(
+        "review" if acts else "met",
         title if acts else "No newcomer took a privileged action.",
-        _who_when(acts) or ("All came from identities and addresses that the archive knew before.",),
-        "first-seen", (seen.marks["first_seen_ips"], seen.marks["privileged_actions"]),
-        statement="Newcomers with elevated access are known.",
-        method="Review: privileged actions, not denied, of an identity or from an address that the archive does not "
-        "hold before the period; for workloads only addresses outside private ranges. Met: none in the record.",
+        who_when(acts) or ("All came from identities and addresses that the archive knew before.",),
+        (seen.marks["first_seen_ips"], seen.marks["privileged_actions"]),
         acts=acts,
-    )  # fmt: skip
+    )
 
 
 def _reviewed(
     kinds: tuple[str, ...],
-    rule: str,
+    name: str,
     words: tuple[str, str, str],
     statement: str,
     *,
     who: tuple[str, ...] = ("human",),
     by: str = "people",
-) -> Callable[[Observed], Finding]:
+) -> Rule:
     """A rule that asks for a review of what was done, and names who did most of it.
 
     ``words`` are one action, several, and none; ``who`` are the kinds of users it is about, and ``by`` names them.
     """
     noun, plural, none = words
+    method = f"Review: actions of {by}, not denied, of the kind {listed(list(kinds))}. Met: none in the record."
 
-    def judged(seen: Observed) -> Finding:
+    @rule(name, section="privileged", statement=statement, method=method)
+    def judged(seen: Observed) -> Verdict:
         done = [one for one in seen.actions if one.kind in kinds and not one.denied]
         acts = [one for one in done if user_kind(one.user) in who]
         others = len(done) - len(acts)
-        text: list[Part] = [*_who_when(acts)]
+        text: list[Part] = [*who_when(acts)]
         if others:
             verb = "was" if others == 1 else "were"
             text.append(f"{' Another ' if acts else ''}{others:,} {verb} of other identities.")
         elif not acts:
             text.append("Nor did any other identity.")
-        return finding(
-            rule, "review" if acts else "met",
+        return Verdict(
+            "review" if acts else "met",
             f"{counted(len(acts), noun, plural)} by {by}." if acts else none,
-            tuple(text), "privileged", (seen.marks["privileged_actions"],),
-            statement=statement,
-            method=f"Review: actions of {by}, not denied, of the kind {listed(list(kinds))}. Met: none in the record.",
-        )  # fmt: skip
+            tuple(text),
+            (seen.marks["privileged_actions"],),
+            acts=acts,
+            cites=False,
+        )
 
     return judged
 
 
-def elevated(seen: Observed) -> Finding:
+@rule(
+    "elevated",
+    section="privileged",
+    statement="Use of elevated rights is known and approved.",
+    method=f"Review: actions of any identity, not denied, of the kind {listed(list(ELEVATED))}. Met: none in the "
+    "record.",
+)
+def elevated(seen: Observed) -> Verdict:
     """Review where anybody impersonated somebody, or started a privileged container."""
     acts = [one for one in seen.actions if one.kind in ELEVATED and not one.denied]
     kinds = Counter(one.kind for one in acts)
     words = listed([f"{number:,} of the kind {kind}" for kind, number in sorted(kinds.items())])
-    text: Phrase = (f"{words}. ", *_who_when(acts)) if acts else ("The record holds none.",)
-    return finding(
-        "elevated", "review" if acts else "met",
+    text: Phrase = (f"{words}. ", *who_when(acts)) if acts else ("The record holds none.",)
+    return Verdict(
+        "review" if acts else "met",
         "Elevated rights were used." if acts else "No elevated rights were used.",
-        text, "privileged", (seen.marks["privileged_actions"],),
-        statement="Use of elevated rights is known and approved.",
-        method=f"Review: actions of any identity, not denied, of the kind {listed(list(ELEVATED))}. Met: none in the "
-        "record.",
-    )  # fmt: skip
+        text,
+        (seen.marks["privileged_actions"],),
+        acts=acts,
+        cites=False,
+    )
 
 
 role_changes = _reviewed(
@@ -122,19 +142,3 @@ interactive_access = _reviewed(
     ("interactive session", "interactive sessions", "No person opened a session in a container."),
     "Interactive access to containers is known and approved.",
 )
-
-
-def _who_when(acts: Sequence[Action]) -> Phrase:
-    """Who did it and when: ``By a (12), b (3) and 2 others, from 3 Oct to 22 Oct.``."""
-    if not acts:
-        return ()
-    users = Counter(one.user or "" for one in acts)
-    ranked = sorted(users.items(), key=lambda item: (-item[1], item[0]))
-    names: list[Part] = ["By "]
-    for index, (user, number) in enumerate(ranked[:NAMES_SHOWN]):
-        names += [", " if index else "", Value(user), f" ({number:,})"]
-    others = len(ranked) - NAMES_SHOWN
-    names.append(f" and {counted(others, 'other')}" if others > 0 else "")
-    first, last = min(one.time for one in acts).date(), max(one.time for one in acts).date()
-    when = f"on {short_day(first)}" if first == last else f"from {short_day(first)} to {short_day(last)}"
-    return (*(part for part in names if part), f", {when}.")

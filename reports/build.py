@@ -17,7 +17,7 @@ from kubedossier.reports.asking import Asked, agreed_total, ask, intact_files
 from kubedossier.reports.controls import mapped, with_controls
 from kubedossier.reports.dispositions import decided, named
 from kubedossier.reports.evidence import manifest
-from kubedossier.reports.findings import judge
+from kubedossier.reports.findings import explained, judge, known_identities
 from kubedossier.reports.front import cover, custody, head_of, manifest_head
 from kubedossier.reports.model import Completeness, Report, Request
 from kubedossier.reports.newcomers import Newcomers
@@ -45,7 +45,7 @@ def build(archive: Archive, period: Period, request: Request) -> Report:
     asked = ask(archive, period)
     events = agreed_total(asked)
     new = new_in(asked)
-    seen = observed(asked, period, events, archive, checked)
+    seen = observed(asked, period, events, archive, checked, request.thresholds)
     cover_head = head_of(archive, period, request)
     found = named(with_controls(judge(seen), request.frameworks), period.label)
     found = decided(found, archive.ledger.entries, cover_head.issued.date())
@@ -63,6 +63,8 @@ def build(archive: Archive, period: Period, request: Request) -> Report:
         lead=wording.lead(seen, found, period, distinct(asked)),
         key_figures=wording.key_figures(seen, asked.marks, previous_counts(asked), distinct(asked)),
         findings=found,
+        rules=explained(request.thresholds),
+        known=known_identities(request.thresholds, found),
         completeness=_completeness(archive, asked, seen, events, period),
         activity=Chart(
             figures.activity_columns(asked.answers["activity"], period),

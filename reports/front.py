@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from kubedossier.analytics.thresholds import plain
 from kubedossier.reports import wording
 from kubedossier.reports.asking import Asked
 from kubedossier.reports.evidence import tool_versions
@@ -63,6 +64,7 @@ def manifest_head(head: Head, request: Request) -> dict[str, Any]:
             "entry_sha256": head.hash,
             "entry_at": head.at.isoformat(),
         },
+        "findings": plain(request.thresholds),
     }
 
 

@@ -54,6 +54,7 @@ class Finding:
         id: names the finding in the ledger, such as ``2026-10/denied``; the same as long as rule and period are.
         basis: SHA-256 of what the rating rests on, hex; another one means that the finding is no longer the same.
         controls: the controls of the chosen frameworks it bears on, such as ``SOC 2 CC6.3``.
+        aside: identities that the configuration knows, each with the number of its actions that were left aside.
         disposition: what was decided about it; None where nothing was.
     """
 
@@ -70,7 +71,32 @@ class Finding:
     id: str = ""
     basis: str = ""
     controls: tuple[str, ...] = ()
+    aside: tuple[tuple[str, int], ...] = ()
     disposition: Disposition | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RuleNote:
+    """A rule as the report explains it, whether it judged or not.
+
+    Attributes:
+        method: when it gives which rating, with its thresholds.
+        changed: what the configuration changes, such as ``share = 0.2 (default 0.1)``.
+    """
+
+    name: str
+    statement: str
+    method: str
+    changed: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class KnownIdentity:
+    """An identity that rules leave aside: who, why, and how many of its actions by rule."""
+
+    identity: str
+    reason: str
+    aside: tuple[tuple[str, int], ...]
 
 
 @dataclass(frozen=True, slots=True)

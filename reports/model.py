@@ -7,11 +7,12 @@ as it was received and is made visible by ``text`` when it is shown.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
-from kubedossier.reports.judgements import Finding, Mapping
+from kubedossier.analytics.thresholds import Thresholds
+from kubedossier.reports.judgements import Finding, KnownIdentity, Mapping, RuleNote
 from kubedossier.reports.pieces import Chart, Fact, KeyFigure, Phrase, Picture, Table
 
 
@@ -27,6 +28,7 @@ class Request:
         reviewer, audience: from the configuration; empty where it says nothing.
         frameworks: ids of the control frameworks to map to.
         logo: a picture that was checked, or None.
+        thresholds: what the rules of the findings compare with.
         issued: the day or moment printed as issued, aware UTC; None takes the time of the ledger's entry.
     """
 
@@ -40,6 +42,7 @@ class Request:
     frameworks: tuple[str, ...] = ()
     logo: Picture | None = None
     issued: datetime | None = None
+    thresholds: Thresholds = field(default_factory=Thresholds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +148,8 @@ class Report:
     lead: Phrase
     key_figures: tuple[KeyFigure, ...]
     findings: tuple[Finding, ...]
+    rules: tuple[RuleNote, ...]
+    known: tuple[KnownIdentity, ...]
     completeness: Completeness
     activity: Chart
     techniques: Chart | None

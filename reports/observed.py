@@ -1,21 +1,15 @@
-"""What the rules look at, and how a finding is made of what they see."""
+"""What the rules of the findings look at."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from kubedossier.analytics.figures import Figure
+from kubedossier.analytics.thresholds import Thresholds
 from kubedossier.reports.job_troubles import Trouble
-from kubedossier.reports.judgements import Finding, Rating, Support
-from kubedossier.reports.pieces import Phrase
 
-_SUPPORT: dict[Rating, Support] = {
-    "met": "supports",
-    "review": "partly supports",
-    "exception": "not evidenced",
-}
 NAMES_SHOWN = 3
 """Names printed in a finding; the others are counted."""
 
@@ -62,6 +56,7 @@ class Observed:
         received, new, duplicate, rejected, skipped: of all runs that touch the period, whole runs.
         unstable_windows: windows read again and still changing; windows: all of the period.
         marks: evidence mark by topic.
+        thresholds: what the rules compare with.
     """
 
     days: Figure
@@ -90,23 +85,17 @@ class Observed:
     unstable_windows: int
     unknown_techniques: tuple[str, ...]
     marks: dict[str, str]
+    thresholds: Thresholds
 
+    def without(self, users: frozenset[str]) -> Observed:
+        """The same without the actions of some identities."""
 
-def finding(
-    rule: str,
-    rating: Rating,
-    title: str,
-    text: Phrase,
-    section: str,
-    marks: tuple[str, ...],
-    *,
-    statement: str,
-    method: str,
-    acts: Sequence[Action] = (),
-) -> Finding:
-    """A finding; how far the evidence supports the statement follows from the rating.
+        def others(actions: Sequence[Action]) -> list[Action]:
+            return [one for one in actions if one.user not in users]
 
-    ``acts`` are the actions it rests on; their events are cited.
-    """
-    events = tuple(sorted({one.event_id for one in acts}))
-    return Finding(rule, rating, title, text, statement, _SUPPORT[rating], method, section, marks, events)
+        return replace(
+            self,
+            actions=others(self.actions),
+            actions_before=others(self.actions_before),
+            grave=others(self.grave),
+        )

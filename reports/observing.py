@@ -5,10 +5,10 @@ Nothing is asked here and nothing is judged.
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from kubedossier.analytics import figures
+from kubedossier.analytics.thresholds import Anonymous, Thresholds
 from kubedossier.analytics.vocabulary import techniques as known_techniques
 from kubedossier.reports import wording
 from kubedossier.reports.asking import Asked
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     from kubedossier.analytics.archive import Archive
     from kubedossier.analytics.periods import Period
 
-PUBLIC = re.compile(r"/(healthz|livez|readyz|version)([/?]|$)")
 
-
-def observed(asked: Asked, period: Period, events: int, archive: Archive, checked: int) -> Observed:
+def observed(
+    asked: Asked, period: Period, events: int, archive: Archive, checked: int, thresholds: Thresholds
+) -> Observed:
     """All counts that the rules read; ``checked`` files were compared with the ledger."""
     activity, before = asked.frame("activity"), asked.frame("activity_before")
     runs = asked.frame("receipts")
@@ -49,7 +49,7 @@ def observed(asked: Asked, period: Period, events: int, archive: Archive, checke
         files_checked=checked,
         retracted=sum(entry["type"] == "retract" for entry in archive.ledger.entries),
         rollbacks=sum("rollback" in entry for entry in archive.ledger.entries),
-        anonymous_served=_anonymous_served(asked),
+        anonymous_served=_anonymous_served(asked, thresholds.anonymous),
         troubles=troubles_noted(archive.ledger.entries),
         received=total(runs, "received"),
         new=total(runs, "new"),
@@ -60,6 +60,7 @@ def observed(asked: Asked, period: Period, events: int, archive: Archive, checke
         unstable_windows=asked.frame("windows")["stable"].to_list().count(False),
         unknown_techniques=tuple(names),
         marks=asked.marks,
+        thresholds=thresholds,
     )
 
 
@@ -99,10 +100,10 @@ def _actions(frame: pl.DataFrame, new: Newcomers) -> list[Action]:
     ]
 
 
-def _anonymous_served(asked: Asked) -> int:
+def _anonymous_served(asked: Asked, limits: Anonymous) -> int:
     """Requests of anonymous callers that were not denied, but for the paths that clusters open to everybody."""
     rows = asked.frame("anonymous_access").iter_rows(named=True)
-    return sum(not was_denied(row) and not PUBLIC.match(row["request_uri"] or "") for row in rows)
+    return sum(not was_denied(row) and not limits.allows(row["request_uri"] or "") for row in rows)
 
 
 def distinct(asked: Asked) -> tuple[int, int, int]:

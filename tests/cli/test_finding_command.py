@@ -100,3 +100,24 @@ def test_fail_on_ends_with_3_until_everything_is_decided(run, archive):
 
 def test_the_outcomes_of_the_command_are_those_of_the_report():
     assert OUTCOMES == dispositions.OUTCOMES
+
+
+def test_the_listed_rules_are_a_configuration_that_changes_nothing_and_shows_what_it_changed(run, tmp_path):
+    code, out, _ = run("finding", "rules")
+    assert code == 0
+    config = tmp_path / "kubedossier.toml"
+    config.write_text(out.replace("share = 0.1 ", "share = 0.25 "), "utf-8")
+    again = run("--config", str(config), "finding", "rules")[1]
+    assert "share = 0.25  # part of all requests, from 0 to 1  [default: 0.1]" in again
+    assert len(again.splitlines()) == len(out.splitlines())
+
+
+def test_findings_are_judged_by_the_configuration(run, tmp_path):
+    config = tmp_path / "kubedossier.toml"
+    config.write_text('[findings.interactive-access]\nseverity = "off"\n', "utf-8")
+    assert f"{PERIOD}/interactive-access" in run("finding", "list", "--period", PERIOD)[1]
+    words = ("--config", str(config), "finding", "list", "--period", PERIOD)
+    assert f"{PERIOD}/interactive-access" not in run(*words)[1]
+    report = ("--config", str(config), "report", "--period", PERIOD, "-f", "json", "-o", "-")
+    rules = {one["name"]: one["changed"] for one in json.loads(run(*report)[1])["rules"]}
+    assert rules["interactive-access"] == ["turned off: not judged"]

@@ -14,6 +14,7 @@ import pytest
 from kubedossier.analytics.archive import Archive
 from kubedossier.analytics.errors import IntegrityError
 from kubedossier.analytics.periods import parse_period
+from kubedossier.analytics.thresholds import Thresholds
 from kubedossier.reports import asking
 from kubedossier.reports.build import build
 from kubedossier.reports.evidence import MANIFEST_NAME, csv_bytes
@@ -259,7 +260,7 @@ def observed(busy, **changes):
     from kubedossier.reports.observing import observed as observe
 
     asked = asking.ask(busy, OCTOBER)
-    return dataclasses.replace(observe(asked, OCTOBER, asking.agreed_total(asked), busy, 2), **changes)
+    return dataclasses.replace(observe(asked, OCTOBER, asking.agreed_total(asked), busy, 2, Thresholds()), **changes)
 
 
 def test_each_rule_changes_its_rating_with_what_it_reads(busy):

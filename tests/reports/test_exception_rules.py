@@ -10,7 +10,9 @@ from typing import ClassVar
 import pytest
 
 from kubedossier.analytics.archive import Archive
+from kubedossier.analytics.thresholds import Thresholds
 from kubedossier.reports import exception_rules as rules
+from kubedossier.reports import telling
 from kubedossier.reports.observed import Action
 from kubedossier.reports.text import sentence
 
@@ -23,6 +25,7 @@ class Seen:
 
     marks: ClassVar = {"grave_changes": "E1", "privileged_actions": "E2", "first_seen_ips": "E3", "receipts": "E4"}
     previous_known = True
+    thresholds = Thresholds()
     actions: tuple[Action, ...] = ()
     actions_before: tuple[Action, ...] = ()
     grave: tuple[Action, ...] = ()
@@ -89,7 +92,6 @@ def test_an_exception_names_time_identity_address_cluster_and_events():
     ],
 )
 def test_office_hours_are_half_open(at, outside):
-    assert rules.is_off_hours(at) is outside
     found = rules.off_hours_newcomers(Seen(actions=(act(at=at),)))
     assert found.rating == ("exception" if outside else "met")
 
@@ -129,7 +131,7 @@ def test_a_burst_is_far_above_the_identitys_own_median_day():
 
 def test_many_places_are_counted_after_the_first_three():
     acts = [act(n, user=f"u{n}@example.com") for n in range(5)]
-    assert sentence(rules.where_when(acts)).endswith("; and 2 actions from 2 other places.")
+    assert sentence(telling.where_when(acts)).endswith("; and 2 actions from 2 other places.")
 
 
 def body(role="", subjects=(), rule=None):
@@ -189,3 +191,16 @@ def grave_archive(tmp_path):
         )
         intake.commit({})
     return Archive(tmp_path / "dossier")
+
+
+def test_a_person_who_reads_secrets_outside_office_hours_is_a_review():
+    read = act(kind="secret access", action="get", target="a/secrets/1", is_new=False)
+    found = rules.off_hours_secrets(Seen(actions=(read,)))
+    assert (found.rating, found.title) == ("review", "1 access to secrets by people outside office hours.")
+    for other in (
+        dataclasses.replace(read, time=MONDAY),
+        dataclasses.replace(read, denied=True),
+        dataclasses.replace(read, user="system:serviceaccount:a:b"),
+        dataclasses.replace(read, kind="exec"),
+    ):
+        assert rules.off_hours_secrets(Seen(actions=(other,))).rating == "met"

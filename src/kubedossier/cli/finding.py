@@ -23,6 +23,7 @@ LONGEST = 500
         """
 kubedossier finding list --period 2026-10
 kubedossier finding note 2026-10/denied --outcome accepted --reason Known
+kubedossier finding rules
 """
     )
 )
@@ -102,6 +103,29 @@ def note(
     say(f"Recorded for: {chosen.title}")
 
 
+@command.command(
+    "rules",
+    epilog=example(
+        """
+kubedossier finding rules
+kubedossier finding rules >> kubedossier.toml
+"""
+    ),
+)
+@click.pass_obj
+def rules(settings: Settings) -> None:
+    """List the rules with their thresholds, as the configuration has them.
+
+    The listing is a table [findings] for kubedossier.toml: what stands behind # is explained, what is not set there
+    has its default, and each value can be changed. A rule may be rated anew with severity = "exception" or "review",
+    or turned off with "off", but for the five about the record itself. Reports print all of it.
+    """
+    from kubedossier.reports.rule_listing import listing
+
+    for line in listing(settings.config.findings):
+        write_line(visible(line))
+
+
 def _findings(settings: Settings, period: str) -> tuple[Finding, ...]:
     from kubedossier.analytics.archive import Archive
     from kubedossier.analytics.periods import parse_period
@@ -109,7 +133,7 @@ def _findings(settings: Settings, period: str) -> tuple[Finding, ...]:
     from kubedossier.reports.model import Request
 
     span = parse_period(period, now=datetime.now(UTC))
-    request = Request(issued=datetime.now(UTC))
+    request = Request(issued=datetime.now(UTC), thresholds=settings.config.findings)
     return build(Archive(settings.archive_path()), span, request).findings
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, time
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -95,6 +96,7 @@ def command(
     root = settings.archive_path()
     span = parse_period(period or chosen.period or "last-month", now=datetime.now(UTC))
     request = _request(chosen, frameworks, organisation, classification, logo, issued)
+    request = replace(request, thresholds=settings.config.findings)
     archive = Archive(root, as_of=as_of)
     detail(f"Asking the archive at '{root}' about {span.title()}.")
     report = build(archive, span, request)
