@@ -21,6 +21,7 @@ from kubedossier.analytics.toml_tables import Tables, Where, nearest, parsed
 
 FILE_NAME = "kubedossier.toml"
 PAPERS = ("a4", "letter")
+FORMATS = ("pdf", "html", "json")
 _SECRETS = ("password", "token", "secret", "access_key", "secret_key", "api_key")
 _WHERE_SECRETS_GO = (
     "Give it in the environment (KUBEDOSSIER_PASSWORD, KUBEDOSSIER_TOKEN), in a file named by password_file, "
@@ -57,6 +58,7 @@ class ReportConfig:
     frameworks: tuple[str, ...] = ()
     period: str | None = None
     paper: str | None = None
+    formats: tuple[str, ...] = ()
     logo: Path | None = None
     classification: str | None = None
     audience: str | None = None
@@ -156,6 +158,8 @@ class _Reader(Tables):
         for report in reports.values():
             if report.paper not in (None, *PAPERS):
                 self.fail(("report", report.name, "paper"), "must be 'a4' or 'letter'")
+            if not set(report.formats) <= set(FORMATS):
+                self.fail(("report", report.name, "formats"), f"must be a list of {', '.join(FORMATS)}")
         for n in range(len(jobs)):
             self.check_job(n, jobs, consoles, reports)
         paths = {key: self.value("Path", data[key], (key,)) for key in folders if key in data}

@@ -12,10 +12,10 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from kubedossier.analytics.vocabulary import user_kind
-from kubedossier.reports.cells import Row, headings, minute, number, target, value
+from kubedossier.reports.cells import Row, at, grown, headings, minute, number, target, value
 from kubedossier.reports.judgements import Finding
 from kubedossier.reports.newcomers import Newcomers, was_denied
-from kubedossier.reports.numbers import change, counted
+from kubedossier.reports.numbers import counted
 from kubedossier.reports.observed import Action
 from kubedossier.reports.pieces import Cell, Table
 
@@ -39,7 +39,7 @@ def kinds(frame: pl.DataFrame, *, was: Mapping[str, int], before: str, known: bo
         (
             Cell(text=kind),
             number(amount),
-            Cell(text=change(None, was=was.get(kind, 0), now=amount) if known else "\u2013"),
+            grown(None, was=was.get(kind, 0), now=amount) if known else Cell(text="\u2013"),
             number(len(users[kind])),
         )
         for kind, amount in sorted(amounts.items(), key=lambda item: (-item[1], item[0]))
@@ -76,8 +76,8 @@ def actors(frame: pl.DataFrame, *, mark: str) -> Table:
             Cell(text=user_kind(user) or "unknown"),
             Cell(text=kind),
             number(len(times)),
-            Cell(text=minute(min(times))),
-            Cell(text=minute(max(times))),
+            minute(min(times)),
+            minute(max(times)),
         )
         for (user, kind), times in ranked[:ACTORS_SHOWN]
     )
@@ -139,7 +139,7 @@ def _cited(run: Sequence[Action], rules: Sequence[str]) -> tuple[Cell, ...]:
     until = f"{first.time:%H:%M}\u2013{last.time:%H:%M}" if len(run) > 1 else f"{first.time:%H:%M:%S}"
     bound = f"binds {first.detail[0]} to {', '.join(first.detail[1:])}" if first.detail else ""
     return (
-        Cell(text=f"{first.time:%a} {first.time.day} {first.time:%b}", under=until),
+        at(first.time, f"{first.time:%a} {first.time.day} {first.time:%b}", until),
         value(first.user, ", ".join(first.addresses)),
         value(f"{first.action} {first.target}".strip() or None, bound, more, first.cluster or ""),
         Cell(text=", ".join(rules)),
@@ -188,8 +188,8 @@ def denied(frame: pl.DataFrame, *, mark: str) -> Table:
             value(found[0]["user"]),
             value(f"{found[0]['action'] or ''} {target({**found[0], 'name': ''})}".strip() or None, key[1]),
             number(len(found)),
-            Cell(text=minute(found[0]["time"])),
-            Cell(text=minute(found[-1]["time"])),
+            minute(found[0]["time"]),
+            minute(found[-1]["time"]),
         )
         for key, found in ranked[:DENIED_SHOWN]
     )
@@ -217,7 +217,7 @@ def new_users(frame: pl.DataFrame, privileged: Counter[str], *, mark: str) -> Ta
         (
             value(row["user"]),
             Cell(text=row["user_kind"] or "unknown"),
-            Cell(text=minute(row["first_time"])),
+            minute(row["first_time"]),
             number(row["events"]),
             number(row["clusters"]),
             number(privileged[row["user"]]),
@@ -248,7 +248,7 @@ def new_addresses(frame: pl.DataFrame, privileged: Counter[str], *, mark: str) -
     rows = tuple(
         (
             value(row["source_ip"]),
-            Cell(text=minute(row["first_time"])),
+            minute(row["first_time"]),
             number(row["events"]),
             number(row["users"]),
             number(row["clusters"]),
@@ -279,7 +279,7 @@ def _action(row: Row) -> tuple[Cell, ...]:
     status = row.get("status_code")
     decision = row.get("decision") or ""
     return (
-        Cell(text=f"{when.day} {when:%b}", under=f"{when:%H:%M:%S}"),
+        at(when, f"{when.day} {when:%b}", f"{when:%H:%M:%S}"),
         Cell(text=row.get("kind") or row.get("action") or ""),
         value(user, acted_as, ", ".join(row.get("source_ips") or [])),
         value(f"{row.get('action') or ''} {target(row)}".strip() or None, row.get("cluster") or ""),

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
-from kubedossier.reports.numbers import count
+from kubedossier.reports.numbers import change, count, percent
 from kubedossier.reports.pieces import Cell, Heading, Tone
 
 Row = Mapping[str, Any]
@@ -25,12 +25,27 @@ def target(row: Row) -> str:
 
 def number(amount: int) -> Cell:
     """A cell with a count."""
-    return Cell(text=count(amount))
+    return Cell(text=count(amount), key=amount)
 
 
-def minute(moment: datetime) -> str:
-    """``27 Jan 18:28``."""
-    return f"{moment.day} {moment:%b %H:%M}"
+def share(ratio: float | None) -> Cell:
+    """A cell with a share from 0 to 1."""
+    return Cell(text=percent(ratio), key=ratio)
+
+
+def grown(ratio: float | None, *, was: int, now: int, tone: Tone = "plain") -> Cell:
+    """A cell with the change against the period before; what is new sorts as if it had been 1."""
+    return Cell(text=change(ratio, was=was, now=now), key=round(now / max(was, 1) - 1, 6), tone=tone)
+
+
+def at(moment: datetime, text: str, under: str = "") -> Cell:
+    """A cell with a moment of UTC, as ``text`` says it."""
+    return Cell(text=text, under=under, key=moment.replace(tzinfo=UTC).timestamp())
+
+
+def minute(moment: datetime) -> Cell:
+    """A cell with ``27 Jan 18:28``."""
+    return at(moment, f"{moment.day} {moment:%b %H:%M}")
 
 
 def headings(names: Iterable[str], kinds: Iterable[Any], widths: Iterable[float]) -> tuple[Heading, ...]:

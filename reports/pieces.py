@@ -57,7 +57,7 @@ class Heading:
 @dataclass(frozen=True, slots=True)
 class Cell:
     """One cell; ``raw`` is an audited value, ``text`` is ours and ``under`` a second line of it, ``lines`` are
-    further audited values under it.
+    further audited values under it. ``key`` is what a reader can sort by: the number, or the moment in seconds.
     """
 
     text: str = ""
@@ -68,6 +68,7 @@ class Cell:
     lines: tuple[str, ...] = ()
     trend: tuple[int, ...] = ()
     bar: float | None = None
+    key: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

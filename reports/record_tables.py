@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING
 
-from kubedossier.reports.cells import headings, number
+from kubedossier.reports.cells import at, headings, number
 from kubedossier.reports.numbers import moment
 from kubedossier.reports.pieces import Cell, Table
 
@@ -21,8 +22,8 @@ def receipts(frame: pl.DataFrame, *, mark: str) -> Table:
     all_rows = frame.rows(named=True)
     rows = tuple(
         (
-            Cell(text=str(row["seq"])),
-            Cell(text=f"{row['at'].day} {row['at']:%b %Y %H:%M}"),
+            Cell(text=str(row["seq"]), key=row["seq"]),
+            at(row["at"], f"{row['at'].day} {row['at']:%b %Y %H:%M}"),
             Cell(text=row["type"] + (" (filtered)" if row["filtered"] else "")),
             *(number(row[name] or 0) for name in columns),
         )
@@ -59,8 +60,8 @@ def gaps(frame: pl.DataFrame, *, mark: str) -> Table | None:
     }
     rows = tuple(
         (
-            Cell(text=moment(row["start"]) if row["start"] else "\u2013"),
-            Cell(text=moment(row["end"]) if row["end"] else "\u2013"),
+            _end(row["start"]),
+            _end(row["end"]),
             Cell(text=words.get(row["reason"], row["reason"])),
         )
         for row in frame.head(GAPS_SHOWN).rows(named=True)
@@ -75,3 +76,7 @@ def gaps(frame: pl.DataFrame, *, mark: str) -> Table | None:
         empty="",
         mark=mark,
     )
+
+
+def _end(when: datetime | None) -> Cell:
+    return at(when, moment(when)) if when else Cell(text="\u2013")

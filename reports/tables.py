@@ -11,8 +11,7 @@ from collections.abc import Mapping
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
-from kubedossier.reports.cells import Row, headings, number, value
-from kubedossier.reports.numbers import change, percent
+from kubedossier.reports.cells import Row, grown, headings, number, share, value
 from kubedossier.reports.pieces import Cell, Table
 
 if TYPE_CHECKING:
@@ -44,10 +43,10 @@ def identities(
             value(row["user"]),
             Cell(text=row["user_kind"] or "unknown"),
             number(row["events"]),
-            Cell(text=percent(row["share"])),
+            share(row["share"]),
             _grown(row, known),
         ]
-        cells.append((*line, Cell(trend=trends.get(row["user"], ()))))
+        cells.append((*line, _trend(trends.get(row["user"], ()))))
     rest = events - sum(row["events"] for row in rows)
     return Table(
         id="identities",
@@ -91,7 +90,7 @@ def ranking(
             value(row[column]),
             Cell(bar=float(row["share"] or 0.0)),
             number(row["events"]),
-            Cell(text=percent(row["share"])),
+            share(row["share"]),
             _grown(row, known),
             *(number(row[key]) if _is_count(frame, key) else value(row[key]) for key, _ in side),
         )
@@ -151,13 +150,17 @@ def trends(frame: pl.DataFrame, days: list[date]) -> dict[str | None, tuple[int,
     return {user: tuple(by_day.get(day, 0) for day in days) for user, by_day in found.items()}
 
 
+def _trend(days: tuple[int, ...]) -> Cell:
+    return Cell(trend=days, key=max(days, default=0))
+
+
 def _grown(row: Row, known: bool) -> Cell:
     if not known:
         return Cell(text="\u2013")
     was, now = int(row["previous_events"]), int(row["events"])
     ratio = row["change"]
     unusual = ratio is not None and ratio >= _UNUSUAL_GROWTH and now >= 20
-    return Cell(text=change(ratio, was=was, now=now), tone="bad" if unusual else "plain")
+    return grown(ratio, was=was, now=now, tone="bad" if unusual else "plain")
 
 
 def _is_count(frame: pl.DataFrame, column: str) -> bool:
@@ -168,6 +171,5 @@ def _sums(rest: int, total: int, width: int) -> tuple[Cell, ...]:
     """The last row: what the table leaves out, where it leaves anything out, else the sum."""
     lead = (Cell(text="All others" if rest else "All"), Cell())
     shown = number(rest) if rest else number(total)
-    share = Cell(text=percent(rest / total if rest and total else 1.0 if total else None))
-    cells = (*lead, shown, share)
+    cells = (*lead, shown, share(rest / total if rest and total else 1.0 if total else None))
     return (*cells, *(Cell() for _ in range(width - len(cells)))) if total else ()

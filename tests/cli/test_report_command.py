@@ -111,8 +111,9 @@ def test_a_failing_render_leaves_no_file(archive, run, monkeypatch, tmp_path):
         (("--issued", "yesterday"), 2, "is not a date"),
         (("--as-of", "99"), 7, "has no entry 99"),
         (("quarterly",), 2, "No [report.quarterly]"),
-        (("-f", "docx"), 2, "docx"),
-        (("-o", "/"), 2, "is a folder"),
+        (("-f", "docx"), 2, "There are pdf, html, json."),
+        (("-f", "pdf,html", "-o", "-"), 2, "standard output takes one format"),
+        (("-f", "pdf", "-f", "html", "-o", "one.pdf"), 2, "is no folder"),
         (("../monthly",), 2, "cannot be the name"),
     ],
 )
@@ -163,6 +164,33 @@ def test_a_title_that_would_fill_the_cover_is_refused(archive, run, tmp_path):
     code, _, err = run("--config", str(config), "--archive", str(archive), "report", "board")
     assert code == 2
     assert "longer than 80" in err
+
+
+def test_several_formats_lie_in_one_folder_and_have_one_seal(archive, run, tmp_path):
+    arguments = ("--archive", str(archive), "report", "--period", "2026-10", "-f", "html,json", "-f", "json")
+    code, out, err = run(*arguments, "-o", str(tmp_path))
+    paths = [tmp_path / "monthly-2026-10.html", tmp_path / "monthly-2026-10.json"]
+    assert (code, out.decode().split("\n")[:-1]) == (0, [str(one) for one in paths])
+    seal = json.loads(paths[1].read_bytes())["cover"]["seal"]
+    assert f"sha256:{seal}" in paths[0].read_text("utf-8")
+    assert err.count("October 2026") == 1
+
+
+def test_the_configuration_names_the_formats(archive, run, tmp_path):
+    config = tmp_path / "kubedossier.toml"
+    config.write_text('[report.board]\nformats = ["html"]\nperiod = "2026-10"\n')
+    code, out, _ = run("--config", str(config), "--archive", str(archive), "report", "board")
+    assert (code, Path(out.decode().strip()).name) == (0, "board-2026-10.html")
+
+
+def test_a_report_that_fails_in_one_format_appears_in_none(archive, run, monkeypatch):
+    def fail(*_, **__):
+        raise RuntimeError
+
+    monkeypatch.setattr("kubedossier.reports.web.html_bytes", fail)
+    code, out, _ = run("--archive", str(archive), "report", "--period", "2026-10", "-f", "json,html")
+    assert (code, out) == (1, b"")
+    assert not (archive / "reports").exists()
 
 
 @pytest.mark.parametrize("option", [("--framework", "soc3"), ("--logo", "none.png")])

@@ -1,4 +1,4 @@
-"""``kubedossier report``: the compliance report of a period, as PDF or as data."""
+"""``kubedossier report``: the compliance report of a period, as PDF, as HTML or as data."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from kubedossier.reports.model import Report, Request
     from kubedossier.reports.pieces import Picture
 
-FORMATS = ("pdf", "json")
 LONGEST_TITLE = 80
 PAPERS = ("a4", "letter")
 
@@ -29,6 +28,7 @@ kubedossier report
 kubedossier report --period 2026-10 --organisation "Example Ltd"
 kubedossier report --framework soc2,pci-dss --logo logo.svg
 kubedossier report --period 2026-Q3 --paper letter -o q3.pdf
+kubedossier report --period 2026-10 -f pdf,html,json -o reports/
 kubedossier report --period 2026-10 -f json -o - | jq .findings
 kubedossier report --period 2026-10 --as-of 42 --issued 2026-11-01
 """
@@ -37,13 +37,18 @@ kubedossier report --period 2026-10 --as-of 42 --issued 2026-11-01
 @click.argument("name", default="monthly")
 @click.option("--period", metavar="PERIOD", help="2026-10, 2026-Q3, last-month, 30d ...  [default: last-month]")
 @click.option(
-    "-f", "--format", "format_", type=click.Choice(FORMATS), default="pdf", show_default=True, help="What to make."
+    "-f",
+    "--format",
+    "formats",
+    multiple=True,
+    metavar="FORMAT",
+    help="What to make: pdf, html or json; repeat it, or write pdf,html.  [default: pdf]",
 )
 @click.option(
     "-o",
     "--output",
-    metavar="FILE",
-    help="Where to write it; - is stdout.  [default: ARCHIVE/reports/PERIOD/NAME-PERIOD.pdf]",
+    metavar="PATH",
+    help="A file, or a folder for NAME-PERIOD.FORMAT; - is stdout.  [default: ARCHIVE/reports/PERIOD]",
 )
 @click.option("--paper", type=click.Choice(PAPERS), help="The paper of the PDF.  [default: a4]")
 @click.option(
@@ -68,7 +73,7 @@ def command(
     settings: Settings,
     name: str,
     period: str | None,
-    format_: str,
+    formats: tuple[str, ...],
     output: str | None,
     paper: str | None,
     frameworks: tuple[str, ...],
@@ -84,6 +89,8 @@ def command(
     NAME is a report of the configuration; 'monthly' is always there. The file appears when it is complete, and its
     path is printed. The same archive, entry and options give the same bytes.
 
+    The HTML holds the same numbers in one page that opens from a disk and loads nothing; the JSON is for programs.
+
     Frameworks: soc2, pci-dss, iso27001, nist-800-53, hipaa, cis-kubernetes, dora, nis2, fedramp.
     """
     from kubedossier.analytics.archive import Archive
@@ -91,8 +98,10 @@ def command(
     from kubedossier.cli.diagnostics import detail
     from kubedossier.reports.build import build
 
-    _check_output(name, output, format_)
+    _check_name(name)
     chosen = settings.config.report(name)
+    wanted = _formats(formats or chosen.formats)
+    _check_output(output, wanted)
     root = settings.archive_path()
     span = parse_period(period or chosen.period or "last-month", now=datetime.now(UTC))
     request = _request(chosen, frameworks, organisation, classification, logo, issued)
@@ -100,24 +109,43 @@ def command(
     archive = Archive(root, as_of=as_of)
     detail(f"Asking the archive at '{root}' about {span.title()}.")
     report = build(archive, span, request)
-    data = _rendered(report, format_, _first(paper, chosen.paper) or "a4")
-    _deliver(data, output, root, span, f"{name}-{span.label}.{format_}")
+    made = [(_rendered(report, one, _first(paper, chosen.paper) or "a4"), one) for one in wanted]
+    for data, one in made:
+        _deliver(data, output, root, span, f"{name}-{span.label}.{one}")
     _tell(report)
     if fail_on:
         _fail(report, fail_on)
 
 
-def _check_output(name: str, output: str | None, format_: str) -> None:
+def _formats(given: tuple[str, ...]) -> tuple[str, ...]:
+    """The formats asked for, each once: ``pdf,html`` is two of them."""
+    from kubedossier.analytics.config import FORMATS
+    from kubedossier.analytics.errors import UsageError
+
+    words = tuple(dict.fromkeys(word.strip() for text in given for word in text.split(","))) or ("pdf",)
+    for word in words:
+        if word not in FORMATS:
+            raise UsageError(f"'{word}' is not a format of reports", hint=f"There are {', '.join(FORMATS)}.")
+    return words
+
+
+def _check_name(name: str) -> None:
+    from kubedossier.analytics.errors import UsageError
+
+    if not name.replace("-", "").replace("_", "").isalnum():
+        raise UsageError(f"'{name}' cannot be the name of a report", hint="Letters, digits, '-' and '_'.")
+
+
+def _check_output(output: str | None, formats: tuple[str, ...]) -> None:
     """Refuse what could not be written, before anything is asked."""
     from kubedossier.analytics.errors import UsageError
     from kubedossier.cli.output import write_bytes
 
-    if not name.replace("-", "").replace("_", "").isalnum():
-        raise UsageError(f"'{name}' cannot be the name of a report", hint="Letters, digits, '-' and '_'.")
-    if output == "-" and format_ == "pdf":
+    if output and len(formats) > 1 and not Path(output).is_dir():
+        what = "standard output takes one format" if output == "-" else f"'{output}' is no folder"
+        raise UsageError(f"{len(formats)} formats, but {what}", hint="Name a folder with -o, or one format with -f.")
+    if output == "-" and formats == ("pdf",):
         write_bytes(b"")
-    elif output and Path(output).is_dir():
-        raise UsageError(f"'{output}' is a folder", hint="Name a file with -o.")
 
 
 def _request(
@@ -191,6 +219,10 @@ def _rendered(report: Report, format_: str, paper: str) -> bytes:
         from kubedossier.reports.data import json_bytes
 
         return json_bytes(report)
+    if format_ == "html":
+        from kubedossier.reports.web import html_bytes
+
+        return html_bytes(report)
     from kubedossier.reports.press import pdf_bytes
 
     return pdf_bytes(report, paper="letter" if paper == "letter" else "a4")
@@ -201,13 +233,15 @@ def _deliver(data: bytes, output: str | None, root: Path, period: Period, name: 
     from kubedossier.analytics.errors import StorageError
     from kubedossier.cli.output import complete_file, write_bytes, write_line, write_text
 
-    if output == "-" and name.endswith(".json"):
+    if output == "-" and not name.endswith(".pdf"):
         write_text(data.decode())
         return
     if output == "-":
         write_bytes(data)
         return
     path = Path(output) if output else root / "reports" / period.label / name
+    if path.is_dir():
+        path /= name
     if not output:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
