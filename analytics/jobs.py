@@ -65,7 +65,7 @@ class Mistake:
 
 def moves(period: str) -> bool:
     """Whether a period, as users write it, depends on the day it is asked for."""
-    return re.fullmatch(r"last-month|last-week|[1-9]\d{0,4}d", period) is not None
+    return re.fullmatch(r"last-(week|month|quarter|year)|[1-9]\d{0,4}d", period) is not None
 
 
 def mistake(job: JobConfig, taken: Collection[str] = ()) -> Mistake | None:
@@ -85,7 +85,7 @@ def mistake(job: JobConfig, taken: Collection[str] = ()) -> Mistake | None:
         if getattr(job, key):
             return Mistake(key, f"means nothing to a {job.run}")
     if job.period is not None and not moves(job.period):
-        hint = "Write last-month, last-week, or a number of days such as 30d."
+        hint = "Write last-week, last-month, last-quarter, last-year, or a number of days such as 30d."
         return Mistake("period", "must be a period that moves with the day it is due", hint)
     return _mistake_in_times(job)
 

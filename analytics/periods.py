@@ -1,8 +1,8 @@
 """Periods of time as users write them: UTC, half-open.
 
-``2026-10``, ``2026-Q3``, ``2026-W44``, ``2026``, ``last-month``, ``last-week``, ``30d``, ``2026-10-05``,
-``2026-10-01..2026-10-15`` (the last day is included). This module must never read the clock itself: callers pass
-``now``.
+``2026-10``, ``2026-Q3``, ``2026-W44``, ``2026``, ``last-week``, ``last-month``, ``last-quarter``, ``last-year``, the
+same with ``this-``, ``30d``, ``2026-10-05``, ``2026-10-01..2026-10-15`` (the last day is included). This module must
+never read the clock itself: callers pass ``now``.
 """
 
 from __future__ import annotations
@@ -13,7 +13,11 @@ from datetime import UTC, date, datetime, timedelta
 
 from kubedossier.analytics.errors import UsageError
 
-_FORMS = "2026-10, 2026-Q3, 2026-W44, 2026, last-month, last-week, 30d or 2026-10-01..2026-10-15"
+_FORMS = (
+    "2026-10, 2026-Q3, 2026-W44, 2026, last-month (or -week, -quarter, -year), this-month, 30d or "
+    "2026-10-01..2026-10-15"
+)
+_MONTHS_IN = {"month": 1, "quarter": 3, "year": 12}
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +72,7 @@ def parse_period(text: str, *, now: datetime) -> Period:
 
     Args:
         text: one of the forms in the module docstring.
-        now: aware UTC; only ``last-month``, ``last-week`` and ``30d`` look at it.
+        now: aware UTC; only ``last-...``, ``this-...`` and ``30d`` look at it.
 
     Raises:
         UsageError: the text is none of the forms, or names a date that does not exist.
@@ -97,12 +101,8 @@ def _parse(text: str, now: datetime) -> Period | None:
         return _week(date.fromisocalendar(int(match[1]), int(match[2]), 1))
     if match := re.fullmatch(r"\d{4}", text):
         return _months(int(text), 1, 12)
-    if text == "last-month":
-        start = _months_later(_midnight(now.astimezone(UTC).date().replace(day=1)), -1)
-        return _months(start.year, start.month, 1)
-    if text == "last-week":
-        today = now.astimezone(UTC).date()
-        return _week(today - timedelta(days=today.weekday() + 7))
+    if match := re.fullmatch(r"(last|this)-(week|month|quarter|year)", text):
+        return _near(now.astimezone(UTC).date(), match[2], last=match[1] == "last")
     if match := re.fullmatch(r"([1-9]\d{0,4})d", text):
         end = _midnight(now.astimezone(UTC).date() + timedelta(days=1))
         start = end - timedelta(days=int(match[1]))
@@ -123,6 +123,16 @@ def _parse(text: str, now: datetime) -> Period | None:
 def _months(year: int, month: int, count: int) -> Period:
     start = datetime(year, month, 1, tzinfo=UTC)
     return Period(start, _months_later(start, count), _month_label(start, count))
+
+
+def _near(today: date, unit: str, *, last: bool) -> Period:
+    """The calendar unit that today belongs to, or the last one before it."""
+    if unit == "week":
+        return _week(today - timedelta(days=today.weekday() + (7 if last else 0)))
+    count = _MONTHS_IN[unit]
+    first = _midnight(today.replace(month=(today.month - 1) // count * count + 1, day=1))
+    start = _months_later(first, -count) if last else first
+    return _months(start.year, start.month, count)
 
 
 def _week(monday: date) -> Period:

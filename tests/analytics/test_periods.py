@@ -24,6 +24,12 @@ CASES = [
     ("2026-W44", "2026-10-26", "2026-11-02", "2026-W44", "26 October 2026 to 1 November 2026"),
     ("last-month", "2026-02-01", "2026-03-01", "2026-02", "February 2026"),
     ("last-week", "2026-02-23", "2026-03-02", "2026-W09", "23 February 2026 to 1 March 2026"),
+    ("last-quarter", "2025-10-01", "2026-01-01", "2025-Q4", "1 October 2025 to 31 December 2025"),
+    ("last-year", "2025-01-01", "2026-01-01", "2025", "1 January 2025 to 31 December 2025"),
+    ("this-week", "2026-03-02", "2026-03-09", "2026-W10", "2 to 8 March 2026"),
+    ("this-month", "2026-03-01", "2026-04-01", "2026-03", "March 2026"),
+    ("this-quarter", "2026-01-01", "2026-04-01", "2026-Q1", "1 January 2026 to 31 March 2026"),
+    ("this-year", "2026-01-01", "2027-01-01", "2026", "1 January 2026 to 31 December 2026"),
     ("30d", "2026-02-03", "2026-03-05", "2026-02-03..2026-03-04", "3 February 2026 to 4 March 2026"),
     ("2026-10-01..2026-10-15", "2026-10-01", "2026-10-16", "2026-10-01..2026-10-15", "1 to 15 October 2026"),
     ("2026-10-05", "2026-10-05", "2026-10-06", "2026-10-05", "5 October 2026"),
@@ -61,7 +67,18 @@ def test_the_period_before_is_the_same_unit(text, before):
     assert parse_period(before, now=NOW) == previous
 
 
-@given(st.datetimes(datetime(2015, 1, 1), datetime(2099, 1, 1)), st.sampled_from(["last-month", "last-week", "7d"]))
+@given(st.datetimes(datetime(2015, 1, 1), datetime(2099, 1, 1)), st.sampled_from(["week", "month", "quarter", "year"]))
+def test_the_last_unit_ends_where_this_one_begins_and_this_one_holds_now(now, unit):
+    moment = now.replace(tzinfo=UTC)
+    last, this = parse_period(f"last-{unit}", now=moment), parse_period(f"this-{unit}", now=moment)
+    assert last.end == this.start <= moment < this.end
+    assert this.previous().start == last.start
+
+
+@given(
+    st.datetimes(datetime(2015, 1, 1), datetime(2099, 1, 1)),
+    st.sampled_from(["last-month", "last-week", "last-quarter", "last-year", "7d"]),
+)
 def test_a_moving_period_never_reaches_beyond_today(now, text):
     moment = now.replace(tzinfo=UTC)
     period = parse_period(text, now=moment)

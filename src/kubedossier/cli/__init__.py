@@ -41,6 +41,9 @@ COMMANDS: dict[str, tuple[str, str]] = {
 }
 
 
+PERIODS = "2026-10, 2026-Q3, 2026, last-month (-week, -quarter, -year), this-month, 30d ..."
+
+
 class LazyGroup(click.Group):
     """A click group whose commands are imported when they are needed."""
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from kubedossier.cli import Settings, example
+from kubedossier.cli import PERIODS, Settings, example
 from kubedossier.cli.diagnostics import say
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def _narrowing(function: Callable[..., None]) -> Callable[..., None]:
     """The options that every question has."""
     for option in reversed(
         (
-            click.option("--period", help="2026-10, 2026-Q3, last-month, 30d ...  [default: all of it]"),
+            click.option("--period", help=PERIODS + "  [default: all of it]"),
             click.option("--from", "start", metavar="TIME", help="First moment, UTC, instead of a period."),
             click.option("--to", "end", metavar="TIME", help="First moment that no longer counts."),
             click.option("--cluster", "clusters", multiple=True, help="Only this cluster; repeatable, as all below."),

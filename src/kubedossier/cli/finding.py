@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kubedossier.cli import Settings, example
+from kubedossier.cli import PERIODS, Settings, example
 from kubedossier.cli.diagnostics import say
 from kubedossier.cli.output import visible, write_line
 
@@ -44,7 +44,7 @@ kubedossier finding list --period 2026-10
 """
     ),
 )
-@click.option("--period", metavar="PERIOD", default="last-month", show_default=True, help="2026-10, 2026-Q3 ...")
+@click.option("--period", metavar="PERIOD", default="last-month", show_default=True, help=PERIODS)
 @click.pass_obj
 def list_(settings: Settings, period: str) -> None:
     """List the findings of a period: id, rating, title, decision."""

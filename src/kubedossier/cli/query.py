@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from kubedossier.analytics.errors import UsageError
-from kubedossier.cli import Settings, example
+from kubedossier.cli import PERIODS, Settings, example
 from kubedossier.cli.diagnostics import say
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ kubedossier query --sql "select cluster, count(*) from events group by all"
 @click.option("--describe", is_flag=True, help="Say what the question takes, gives and misses, and show its SQL.")
 @click.option("-f", "--format", "form", type=click.Choice(FORMATS), help="How to write it.  [default: table]")
 @click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Write to a file instead.")
-@click.option("--period", help="2026-10, 2026-Q3, last-month, 30d ...  [default: all of it]")
+@click.option("--period", help=PERIODS + "  [default: all of it]")
 @click.option("--from", "start", metavar="TIME", help="First moment, UTC, instead of a period.")
 @click.option("--to", "end", metavar="TIME", help="First moment that no longer counts.")
 @click.option("--cluster", "clusters", multiple=True, help="Only this cluster; repeatable, as all below.")

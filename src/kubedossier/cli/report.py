@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from kubedossier.cli import Settings, example
+from kubedossier.cli import PERIODS, Settings, example
 
 if TYPE_CHECKING:
     from kubedossier.analytics.config import ReportConfig
@@ -35,7 +35,7 @@ kubedossier report --period 2026-10 --as-of 42 --issued 2026-11-01
     )
 )
 @click.argument("name", default="monthly")
-@click.option("--period", metavar="PERIOD", help="2026-10, 2026-Q3, last-month, 30d ...  [default: last-month]")
+@click.option("--period", metavar="PERIOD", help=PERIODS + "  [default: last-month]")
 @click.option(
     "-f",
     "--format",
