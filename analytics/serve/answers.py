@@ -1,8 +1,8 @@
 """How an event is written: the Console's own records as they came, all others as the Console would write them.
 
-Rebuilt events have the 14 fields in the vendor's order, what is absent is left out, and ``eventBlob`` holds
-the original record. The CSV is the same 14 fields; it does not neutralise formulas, because clients read it
-back.
+A record of the Console's CSV becomes the event its cells tell of. Events rebuilt from other sources have the 14 fields
+in the vendor's order, what is absent is left out, and ``eventBlob`` holds the original record. The CSV is the same 14
+fields; it does not neutralise formulas, because clients read it back.
 
 Source: the vendor's OpenAPI 33.01, schema ``kubeaudit.Audit``.
 """
@@ -16,7 +16,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
-VERBATIM = "console-json"
+from kubedossier.analytics.ingest.sources import console_csv, console_json
+
 CSV_COLUMNS = (
     "time",
     "verb",
@@ -35,6 +36,7 @@ CSV_COLUMNS = (
     "collections",
     "eventBlob",
 )
+_FIELDS = tuple(dict.fromkeys(column.partition(".")[0] for column in CSV_COLUMNS))
 _LINES_A_PIECE = 500
 
 
@@ -46,14 +48,17 @@ def page_body(rows: Iterable[Mapping[str, Any]]) -> bytes:
 
 def event_bytes(row: Mapping[str, Any]) -> bytes:
     """One event as JSON."""
-    if row["source_format"] == VERBATIM:
+    if row["source_format"] == console_json.FORMAT:
         raw: str = row["raw"]
         return raw.encode()
     return json.dumps(rebuilt(row), ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
 
 
 def rebuilt(row: Mapping[str, Any]) -> dict[str, Any]:
-    """The 14 fields of an event that did not come from the Console."""
+    """The 14 fields of an event that did not come from the Console, or came as a line of its CSV."""
+    if row["source_format"] == console_csv.FORMAT:
+        event = console_csv.read_event(row["raw"].encode(), row["context"])
+        return {field: event[field] for field in _FIELDS if field in event}
     user = {"username": row["user"], "uid": row["uid"], "groups": row["groups"]}
     fields = {
         "time": time_text(row["time"]),
@@ -95,7 +100,7 @@ def time_text(time: datetime | None) -> str | None:
 
 
 def _csv_row(row: Mapping[str, Any]) -> list[str]:
-    event = _own_fields(row["raw"]) if row["source_format"] == VERBATIM else None
+    event = _own_fields(row["raw"]) if row["source_format"] == console_json.FORMAT else None
     if event is None:
         event = rebuilt(row)
     user = event.get("user")

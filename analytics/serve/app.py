@@ -16,6 +16,8 @@ from typing import Any
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
@@ -34,6 +36,9 @@ DESCRIPTION = "openapi-33.01.json"
 
 _API_VERSION = re.compile(r"v\d{1,3}(\.\d{1,3}){0,2}", re.ASCII)
 _LOGIN_BYTES = 64 * 1024
+_PLAIN_BYTES = 1024
+"""Smaller answers are not worth compressing; tokens, which must not be, are among them."""
+_GZIP_LEVEL = 1
 _LOCAL_HOST = re.compile(r"(localhost|127(\.\d{1,3}){3}|\[::1\])(:\d+)?", re.ASCII | re.IGNORECASE)
 
 
@@ -68,7 +73,8 @@ def build_app(pages: Pages, access: Access, *, on_error: Callable[[Exception], N
         KubedossierError: failed,
         Exception: failed,
     }
-    return Starlette(routes=routes, exception_handlers=handlers)
+    compressed = Middleware(GZipMiddleware, minimum_size=_PLAIN_BYTES, compresslevel=_GZIP_LEVEL)
+    return Starlette(routes=routes, middleware=[compressed], exception_handlers=handlers)
 
 
 def description() -> bytes:

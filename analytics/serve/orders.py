@@ -17,9 +17,10 @@ from typing import Protocol
 import pyarrow as pa
 
 from kubedossier.analytics.serve.parameters import SORT_KEYS, Asked
+from kubedossier.analytics.views import NATIVE
 
 # What an event answers under attackTechniques: the Console's own records answer as they came.
-TECHNIQUES = "case when source_format = 'console-json' then techniques_native else techniques end"
+TECHNIQUES = f"case when {NATIVE} then techniques_native else techniques end"
 FIRST_ROWS = 1000
 CROWDED = 20_000
 _EPOCH = datetime(1970, 1, 1)

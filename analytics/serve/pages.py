@@ -21,7 +21,7 @@ from kubedossier.analytics.serve.parameters import Asked
 
 _COLUMNS = (
     'time, verb, "user", uid, groups, "authorization", message, source_ips, resources, request_uri, '
-    f"{TECHNIQUES} as techniques, cluster, account, provider, collections, source_format, raw, event_id"
+    f"{TECHNIQUES} as techniques, cluster, account, provider, collections, source_format, raw, context, event_id"
 )
 _KEPT_ORDERS = 64
 _ORDER_BYTES = 512 * 1024 * 1024
