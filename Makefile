@@ -35,8 +35,9 @@ notebook: .venv/.ready-run ## Open the notebooks in Jupyter Lab, ready to run on
 test: .venv/.ready-dev ## Run the tests
 	@$(RUN)/python -m pytest $(PYTEST_ARGS)
 
-test-faults: .venv/.ready-dev ## Let every single call to the disk fail, not only a sample of them (long)
-	@KUBEDOSSIER_FAULTS=all $(RUN)/python -m pytest $(PYTEST_ARGS) tests/faults
+test-faults: .venv/.ready-dev ## Let every single call to the disk fail and the Console in many more ways (long)
+	@KUBEDOSSIER_FAULTS=all $(RUN)/python -m pytest $(PYTEST_ARGS) tests/faults \
+		tests/analytics/console/test_pull_any_trouble.py
 
 bench: .venv/.ready-dev ## Measure beside tools that everybody knows (BENCH="--events 200000 import" for a part of it)
 	@$(RUN)/python tests/benchmarks/bench.py $(BENCH)

@@ -10,7 +10,7 @@ import socket
 import ssl
 import threading
 from collections import deque
-from contextlib import closing
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -53,6 +53,11 @@ def make_event(number: int, time: datetime | str | None = None, **fields) -> byt
         "cluster": f"cluster-{number % 4}",
     }
     return json.dumps(event | fields, separators=(" ,", ": ")).encode()
+
+
+def as_page(events: list[bytes]) -> bytes:
+    """Events as the Console sends them."""
+    return b"[\n " + b" ,\n".join(events) + b"\n]" if events else b"null"
 
 
 class Clock:
@@ -104,6 +109,7 @@ class ScriptedConsole:
         self.requests: list[dict] = []
         self.headers: list[dict] = []
         self.bodies: list[str] = []
+        self.last_body = b"null"
         self.paths: list[str] = []
         self.tokens: set[str] = set()
         self.logins = 0
@@ -243,7 +249,7 @@ class _Handler(BaseHTTPRequestHandler):
         rows = console.matching(asked)
         offset = int(asked["offset"][0]) if console.heeds_offset else 0
         page = rows[offset : offset + min(int(asked["limit"][0]), console.most)]
-        body = b"[\n " + b" ,\n".join(page) + b"\n]" if page else b"null"
+        self.asked, self.rows, body = asked, rows, as_page(page)
         headers = {"Total-Count": str(len(rows))} if console.counts else {}
         if fault is None:
             console.bodies.append(hashlib.sha256(body).hexdigest())
@@ -253,6 +259,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.answer(fault, b"" if fault == 204 else json.dumps({"err": f"no {console.echo}"}).encode(), extra)
         else:
             getattr(self, f"fault_{fault}")(body, headers)
+        console.last_body = body
 
     def fault_drop(self, body, headers):
         self.close_connection = True
@@ -289,6 +296,27 @@ class _Handler(BaseHTTPRequestHandler):
     def fault_wrong_count(self, body, headers):
         self.answer(200, body, {"Total-Count": str(len(self.server.console.requests) + 1000)})
 
+    def fault_first_page(self, body, headers):
+        """As if it had not seen the offset."""
+        limit = min(int(self.asked["limit"][0]), self.server.console.most)
+        self.answer(200, as_page(self.rows[:limit]), headers)
+
+    def fault_page_before(self, body, headers):
+        """As if a cache on the way answered."""
+        self.answer(200, self.server.console.last_body, headers)
+
+    def fault_fewer(self, body, headers):
+        """Less than was asked, though there is more."""
+        offset, limit = int(self.asked["offset"][0]), int(self.asked["limit"][0])
+        self.answer(200, as_page(self.rows[offset : offset + max(1, limit // 2)]), headers)
+
+    def fault_ties(self, body, headers):
+        """Events of one moment in another order."""
+        offset, limit = int(self.asked["offset"][0]), int(self.asked["limit"][0])
+        numbered = sorted(enumerate(self.rows), key=lambda one: (json.loads(one[1])["time"], -one[0]))
+        turned = [raw for _, raw in numbered]
+        self.answer(200, as_page(turned[offset : offset + min(limit, self.server.console.most)]), headers)
+
     def answer(self, status, body, headers=None, length=None):
         self.send_response(status)
         for name, value in ({"Content-Type": "application/json"} | (headers or {})).items():
@@ -310,6 +338,21 @@ def console(console_tls):
     scripted = ScriptedConsole(console_tls)
     yield scripted
     scripted.close()
+
+
+@pytest.fixture(scope="session")
+def new_console(console_tls):
+    """Makes Consoles: ``new_console()`` as a context manager."""
+
+    @contextmanager
+    def start():
+        scripted = ScriptedConsole(console_tls)
+        try:
+            yield scripted
+        finally:
+            scripted.close()
+
+    return start
 
 
 @pytest.fixture
