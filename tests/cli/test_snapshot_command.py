@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from click.testing import CliRunner
@@ -281,6 +282,52 @@ def test_a_secret_that_cannot_be_read_is_named(tmp_path):
     for name in ("none", "empty"):
         with pytest.raises(UsageError, match=name):
             credentials(named, {"KUBEDOSSIER_PASSWORD_FILE": str(tmp_path / name)})
+
+
+@pytest.fixture
+def keyring(monkeypatch):
+    """The package keyring with one password in it, and the errors that it raises; ``fails`` is raised when asked."""
+    package, errors = ModuleType("keyring"), ModuleType("keyring.errors")
+    errors.KeyringError = type("KeyringError", (Exception,), {})
+    errors.NoKeyringError = type("NoKeyringError", (errors.KeyringError, RuntimeError), {})
+    package.errors, package.fails, package.asked = errors, None, []
+
+    def get_password(service: str, username: str) -> str | None:
+        package.asked.append((service, username))
+        if package.fails:
+            raise package.fails
+        return {("kubedossier https://c:8083", "auditor"): "geheim"}.get((service, username))
+
+    package.get_password = get_password
+    monkeypatch.setitem(sys.modules, "keyring", package)
+    monkeypatch.setitem(sys.modules, "keyring.errors", errors)
+    return package
+
+
+IN_KEYRING = ConsoleConfig(name="", url="https://c:8083", username="auditor")
+
+
+def test_the_keyring_is_asked_for_a_password_that_stands_nowhere_else(keyring):
+    assert credentials(IN_KEYRING, {}).password == "geheim"
+    assert keyring.asked == [("kubedossier https://c:8083", "auditor")]
+    assert credentials(IN_KEYRING, {"KUBEDOSSIER_PASSWORD": "other"}).password == "other"
+    assert credentials(IN_KEYRING, {"KUBEDOSSIER_TOKEN": "t"}).token == "t"
+    assert len(keyring.asked) == 1
+    with pytest.raises(UsageError, match="No password"):
+        credentials(IN_KEYRING, {"KUBEDOSSIER_USERNAME": "nobody"})
+
+
+def test_a_machine_without_a_keyring_is_no_error_of_its_own(keyring):
+    keyring.fails = keyring.errors.NoKeyringError("no backend")
+    with pytest.raises(UsageError, match="No password"):
+        credentials(IN_KEYRING, {})
+
+
+def test_a_keyring_that_is_locked_is_told(keyring):
+    keyring.fails = keyring.errors.KeyringError("it is locked")
+    with pytest.raises(UsageError, match="of 'auditor': it is locked") as error:
+        credentials(IN_KEYRING, {})
+    assert "Unlock" in error.value.hint
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

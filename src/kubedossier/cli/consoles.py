@@ -126,9 +126,18 @@ def _secret(path: Path | None) -> str | None:
 
 
 def _from_keyring(url: str, username: str) -> str | None:
+    """The password under ``kubedossier URL`` and the name, where the package keyring and a keyring are there."""
     try:
-        keyring = importlib.import_module("keyring")
+        keyring, errors = importlib.import_module("keyring"), importlib.import_module("keyring.errors")
     except ImportError:
         return None
-    found: str | None = keyring.get_password(f"kubedossier {url}", username)
+    try:
+        found: str | None = keyring.get_password(f"kubedossier {url}", username)
+    except errors.NoKeyringError:
+        return None
+    except errors.KeyringError as error:
+        raise UsageError(
+            f"The keyring does not give the password of '{username}': {error}",
+            hint="Unlock it, or set KUBEDOSSIER_PASSWORD or KUBEDOSSIER_PASSWORD_FILE.",
+        ) from None
     return found

@@ -101,7 +101,9 @@ def command(ctx: click.Context, /, console_option: str | None, every: bool, **gi
     run reads everything. What was archived before is counted and not stored again.
 
     The login comes from the environment: KUBEDOSSIER_USERNAME with KUBEDOSSIER_PASSWORD or
-    KUBEDOSSIER_PASSWORD_FILE, or a ready KUBEDOSSIER_TOKEN. It needs the permission monitorAccessKubernetes.
+    KUBEDOSSIER_PASSWORD_FILE, or a ready KUBEDOSSIER_TOKEN. It needs the permission monitorAccessKubernetes. Without
+    a password, the system's keyring is asked where the package keyring is installed: keyring set "kubedossier URL"
+    NAME puts it there.
 
     A run limited to users, techniques or clusters says nothing about completeness. Interrupted runs keep what
     arrived; the next run goes on there. The exit code is 4 where a gap or a new unreadable record remains.
