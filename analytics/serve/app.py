@@ -15,6 +15,7 @@ from importlib import resources
 from typing import Any
 
 from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
@@ -119,7 +120,7 @@ class _Api:
             raise HTTPException(400, "a JSON object with username and password is needed") from None
         if not isinstance(username, str) or not isinstance(password, str):
             raise HTTPException(400, "username and password are texts")
-        return _token(self._access.log_in(username, password))
+        return _token(await run_in_threadpool(self._access.log_in, username, password))
 
     def renew(self, request: Request) -> Response:
         self._enter(request)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import signal
@@ -19,6 +20,7 @@ from click.testing import CliRunner
 from kubedossier.analytics.errors import StorageError, UsageError
 from kubedossier.analytics.ingest.intake import Intake
 from kubedossier.analytics.ingest.row import Record
+from kubedossier.analytics.serve.users import read_users
 from kubedossier.cli import cli
 
 EVENT = b'{"time": "2026-10-01T00:00:00Z" ,"verb":"get"}'
@@ -117,3 +119,66 @@ def test_without_an_archive_it_says_how_to_get_one(tmp_path):
     result = CliRunner().invoke(cli, ["--archive", str(tmp_path / "none"), "serve"])
     assert isinstance(result.exception, StorageError)
     assert "kubedossier snapshot" in result.exception.hint
+
+
+def new_line(name: str, password: str) -> str:
+    result = CliRunner().invoke(cli, ["serve", "--hash-password", name], input=password, catch_exceptions=False)
+    assert result.exit_code == 0
+    return result.stdout
+
+
+@pytest.mark.parametrize("ending", ["", "\n", "\r\n"])
+def test_a_line_for_the_users_file_is_made_from_stdin(tmp_path, ending):
+    path = tmp_path / "users"
+    path.write_text(new_line("ann", " geheim " + ending))
+    ((account,), text) = read_users(path), path.read_text()
+    assert account.username == "ann"
+    assert account.password.fits(" geheim ")
+    assert text.startswith("ann:$scrypt$")
+    assert text.count("\n") == 1
+    assert "geheim" not in text
+
+
+def test_users_of_a_file_get_in_beside_the_login_of_the_environment(archive, tmp_path):
+    path = tmp_path / "users"
+    path.write_text(new_line("ann", "one") + new_line("bob", "two"))
+    path.chmod(0o600)
+    login = {"KUBEDOSSIER_SERVE_USERNAME": "reader", "KUBEDOSSIER_SERVE_PASSWORD": "geheim"}
+    with serving(archive, "--users", str(path), "--plain-http", **login) as (process, url):
+        statuses = [status(url, *one) for one in (("ann", "one"), ("bob", "two"), ("reader", "geheim"), ("ann", "two"))]
+        process.send_signal(signal.SIGTERM)
+        _, narration = process.communicate(timeout=30)
+    assert statuses == [200, 200, 200, 401]
+    assert "chmod" not in narration
+    assert "No login is set" not in narration
+
+
+def status(url: str, username: str, password: str) -> int:
+    basic = base64.b64encode(f"{username}:{password}".encode()).decode()
+    request = urllib.request.Request(url + "/api/v1/version", headers={"Authorization": f"Basic {basic}"})
+    try:
+        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=20) as answer:
+            return answer.status
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code
+
+
+def test_a_users_file_that_others_can_read_is_warned_of(archive, tmp_path):
+    path = tmp_path / "users"
+    path.write_text(new_line("ann", "one"))
+    path.chmod(0o640)
+    with serving(archive, "--users", str(path), "--plain-http") as (process, _):
+        process.send_signal(signal.SIGTERM)
+        _, narration = process.communicate(timeout=30)
+    assert f"Others can read '{path}'" in narration
+
+
+def test_one_name_has_one_password(archive, tmp_path, monkeypatch):
+    path = tmp_path / "users"
+    path.write_text(new_line("ann", "one"))
+    monkeypatch.setenv("KUBEDOSSIER_SERVE_USERNAME", "ann")
+    monkeypatch.setenv("KUBEDOSSIER_SERVE_PASSWORD", "geheim")
+    result = CliRunner().invoke(cli, ["--archive", str(archive), "serve", "--users", str(path)])
+    assert isinstance(result.exception, UsageError)
+    assert "'ann'" in result.exception.message
