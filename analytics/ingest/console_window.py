@@ -1,8 +1,9 @@
 """One window of time, read whole: the unit in which a snapshot pulls, checks, repeats and commits.
 
 Pages are cut by number, so they shift when events come or go meanwhile. A window is only called stable when
-the Console's own count was the same on every page and is what was received; where it gives no count, or sends
-the same event twice, two readings must agree. A window that is not stable keeps every row any reading saw.
+the Console's own count was the same on every page and is what was received, and the window still begins with the same
+moment: a full Console drops its oldest event for each that comes, which no count shows. Where it gives no count, or
+sends the same event twice, two readings must agree. A window that is not stable keeps every row any reading saw.
 """
 
 from __future__ import annotations
@@ -178,7 +179,7 @@ def read_window(
         )
         if window.splittable and (reading.heavy or (reading.looped and reading.full_page)):
             return SplitWindow(window, window.split(_parts(reading, page_size, most_rows)))
-        stable = _is_stable(reading, readings)
+        stable = _is_stable(reading, readings) and _begins_the_same(get_page, asked, reading)
         readings.append(reading)
     last = readings[-1]
     return WindowResult(
@@ -225,6 +226,14 @@ def _is_stable(reading: Reading, earlier: list[Reading]) -> bool:
     if reading.counted:
         return not reading.repeats or (agrees and reading.in_order)
     return reading.uncounted and (agrees or not reading.rows)
+
+
+def _begins_the_same(get_page: GetPage, asked: Query, reading: Reading) -> bool:
+    """Whether the first moment is what it was; one page was cut from one state and needs no second look."""
+    if len(reading.totals) < 2 or not reading.counted:
+        return True
+    page = get_page(asked, 0, 1)
+    return page.total == reading.totals[0] and [*map(own_time, page.rows[:1])] == [own_time(reading.rows[0])]
 
 
 def _parts(reading: Reading, page_size: int, most_rows: int) -> int:

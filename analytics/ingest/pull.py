@@ -290,7 +290,7 @@ class Pull:
 
     def _page(self, query: Query, offset: int, limit: int) -> Page:
         page = self._console.page(query, offset=offset, limit=limit)
-        if self._crew is not None:
+        if self._crew is not None and limit == self._wanted.page_size:
             self._crew.tell(PageRead(len(page.rows)))
         return page
 

@@ -45,7 +45,7 @@ class Trouble:
     Attributes:
         bursts: (minute, events of that moment).
         untimed: events without a time.
-        schedule: for each request for audits, in turn: None, one of FAULTS or of CHANGES.
+        schedule: for each request for audits, in turn: None or one of FAULTS, after any number of CHANGES.
         counts: whether the Console counts.
         most: its cap on a page.
         page_size, connections: of the client.
@@ -98,26 +98,28 @@ class Play:
         self.ever = set(console.events)
         self.left = list(reversed(trouble.schedule))
         self.arrived = 0
+        self.lost_until = FIRST
 
     def step(self, number: int) -> None:
         if number > MOST_REQUESTS:
             self.console.fault_for_ever = 403
-        action = self.left.pop() if self.left else None
-        if action in CHANGES:
-            getattr(self, action.replace(" ", "_"))()
-        else:
-            self.console.faults.append(action)
+        while self.left and self.left[-1] in CHANGES:
+            getattr(self, self.left.pop().replace(" ", "_"))()
+        self.console.faults.append(self.left.pop() if self.left else None)
 
     def arrive(self) -> None:
         self._arrive(FIRST + timedelta(hours=70, seconds=self.arrived))
 
     def arrive_early(self) -> None:
-        self._arrive(FIRST + timedelta(seconds=self.arrived))
+        """Late, and at the beginning; a Console does not take in what is older than what it dropped."""
+        self._arrive(self.lost_until + timedelta(seconds=self.arrived))
 
     def lose_oldest(self) -> None:
         """The oldest moment goes, as when the Console is full; a claim begins with the oldest that is left."""
         times = [json.loads(raw)["time"] for raw in self.console.events]
         oldest = min(filter(None, times), default=None)
+        if oldest is not None:
+            self.lost_until = datetime.fromisoformat(oldest) + timedelta(seconds=1)
         self.console.events = [raw for raw, time in zip(self.console.events, times, strict=True) if time != oldest]
 
     def forget_logins(self) -> None:
@@ -160,6 +162,7 @@ def entries_of(path: Path) -> int:
 @example(Trouble(((5, 1), (6, 30)), schedule=(*NOTHING_YET, None, "lose oldest")))
 @example(Trouble(((5, 1), (6, 30)), schedule=(*NOTHING_YET, None, "arrive early")))
 @example(Trouble(((5, 7), (6, 30)), schedule=(None, "lose oldest")))
+@example(Trouble(((5, 1), (6, 20)), schedule=(*NOTHING_YET, None, "lose oldest", "arrive")))
 @example(Trouble(((5, 20),), schedule=(*NOTHING_YET, None, "ties")))
 def test_after_any_trouble_that_ends_the_archive_holds_the_consoles_events(new_console, event, trouble):
     with new_console() as console, tempfile.TemporaryDirectory() as folder:
