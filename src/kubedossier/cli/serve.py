@@ -29,7 +29,7 @@ _FILE = click.Path(path_type=Path, dir_okay=False, exists=True)
         """
 kubedossier serve
 kubedossier serve --hash-password alice >> users
-kubedossier serve --host 0.0.0.0 --users users --tls-cert c.pem --tls-key k.pem
+kubedossier serve --users users --host :: --tls-cert c.pem --tls-key k.pem
 curl --cacert CA.pem https://127.0.0.1:8083/api/v1/audits/kubernetes
 """
     )
