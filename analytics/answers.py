@@ -87,6 +87,8 @@ class Answer:
         source: ``native``, ``raw`` or ``all``: the kind of records that was looked at.
         mixed: whether the archive holds the other kind, too, in the period.
         undated: events without a usable time, which belong to no period and were not counted.
+        rules: versions of the technique rules that judged the raw audit logs it looked at; empty where it is about no
+            techniques, or about records that the Console judged.
     """
 
     name: str
@@ -102,6 +104,7 @@ class Answer:
     source: Source
     mixed: bool
     undated: int
+    rules: tuple[str, ...] = ()
 
     @cached_property
     def table(self) -> pa.Table:

@@ -24,6 +24,7 @@ from kubedossier.analytics.questions import (
     between,
     bound,
     filters_of,
+    is_about_techniques,
     midnight,
     moment,
     parted,
@@ -131,6 +132,7 @@ class Archive:
             source=source,
             mixed=len(kinds) > 1,
             undated=self.undated,
+            rules=self._rules(query, reads) if source != "native" and "raw" in kinds else (),
         )
 
     def figure(self, name: str, /, **asked: Any) -> alt.TopLevelMixin:
@@ -232,6 +234,14 @@ class Archive:
             raise placed(error, query) from error
         check_columns(table, query)
         return table
+
+    def _rules(self, query: catalogue.Query, reads: Scope) -> tuple[str, ...]:
+        """Versions of the rules behind the techniques of raw audit logs in a range, where a question is about them."""
+        if not is_about_techniques(query):
+            return ()
+        sql = "select distinct rules_version from records where rules_version is not null order by rules_version"
+        rows = self._engine.run(sql, {}, Scope(reads.start, reads.end), reads=reads, lean=True)
+        return tuple(str(one) for (one,) in rows.values())
 
     @cached_property
     def undated(self) -> int:

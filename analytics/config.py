@@ -15,6 +15,8 @@ from typing import Any
 
 from kubedossier.analytics.errors import UsageError
 from kubedossier.analytics.jobs import DeliveryConfig, JobConfig, mistake, moves
+from kubedossier.analytics.own_rules import OwnRule, OwnRules
+from kubedossier.analytics.own_rules import mistake as mistake_in_rules
 from kubedossier.analytics.threshold_tables import read_thresholds
 from kubedossier.analytics.thresholds import Thresholds
 from kubedossier.analytics.toml_tables import Tables, Where, nearest, parsed
@@ -78,6 +80,7 @@ class Config:
         reports: the reports by name.
         findings: what the rules of reports compare with.
         jobs: what to do at set times, in the file's order.
+        techniques: what is changed in the table of technique rules.
     """
 
     path: Path | None = None
@@ -87,6 +90,7 @@ class Config:
     reports: dict[str, ReportConfig] = field(default_factory=dict)
     findings: Thresholds = field(default_factory=Thresholds)
     jobs: tuple[JobConfig, ...] = ()
+    techniques: OwnRules = field(default_factory=OwnRules)
 
     def console(self, name: str | None = None) -> ConsoleConfig | None:
         """The Console of that name; without a name the only one there is, or None.
@@ -135,7 +139,7 @@ def read_config(path: Path | None) -> Config:
     if path is None:
         return Config()
     data, text = parsed(path, "the configuration")
-    return _Reader(path, text, (DeliveryConfig,)).config(data)
+    return _Reader(path, text, (DeliveryConfig, OwnRule)).config(data)
 
 
 class _Reader(Tables):
@@ -143,7 +147,7 @@ class _Reader(Tables):
 
     def config(self, data: dict[str, Any]) -> Config:
         folders = ("archive", "queries")
-        self.known(data, (*folders, "console", "report", "findings", "job"), ())
+        self.known(data, (*folders, "console", "report", "findings", "job", "techniques"), ())
         consoles = {
             name: self.row(ConsoleConfig, table, ("console", name), name=name)
             for name, table in self.table(data.get("console", {}), ("console",)).items()
@@ -162,6 +166,9 @@ class _Reader(Tables):
                 self.fail(("report", report.name, "formats"), f"must be a list of {', '.join(FORMATS)}")
         for n in range(len(jobs)):
             self.check_job(n, jobs, consoles, reports)
+        techniques = self.row(OwnRules, data.get("techniques", {}), ("techniques",))
+        if found := mistake_in_rules(techniques):
+            self.fail(("techniques", *found[0], found[1].key), found[1].what, found[1].hint)
         paths = {key: self.value("Path", data[key], (key,)) for key in folders if key in data}
         return Config(
             self.place if isinstance(self.place, Path) else None,
@@ -169,6 +176,7 @@ class _Reader(Tables):
             reports=reports,
             findings=read_thresholds(self, self.table(data.get("findings", {}), ("findings",))),
             jobs=jobs,
+            techniques=techniques,
             **paths,
         )
 

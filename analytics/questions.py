@@ -6,16 +6,18 @@ Values stay values: nothing here writes SQL.
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, TypedDict
 
-from kubedossier.analytics.catalogue import Query
+from kubedossier.analytics.catalogue import Query, bare
 from kubedossier.analytics.coverage import naive
 from kubedossier.analytics.errors import UsageError
 from kubedossier.analytics.periods import Period
 from kubedossier.analytics.views import FILTERS, SOURCES, Scope, Source
 
+_OF_RULES = re.compile(r"\b(?:techniques|techniques_derived|technique_source|tactics)\b")
 Moment = str | date | datetime
 
 
@@ -81,6 +83,11 @@ def source_of(source: str | None, kinds: frozenset[str]) -> Source:
         if source == known:
             return known
     raise UsageError(f"'{source}' is not a source", hint=f"Sources are {', '.join(SOURCES)}.")
+
+
+def is_about_techniques(query: Query) -> bool:
+    """Whether an answer depends on the technique rules that judged raw audit logs."""
+    return _OF_RULES.search(bare(query.sql)) is not None
 
 
 def range_read(query: Query, period: Period) -> Scope:

@@ -77,7 +77,8 @@ class Tables:
         if kind == "tuple[str, ...]":
             return tuple(self.value("str", each, where) for each in self.items(value, where))
         if kind in self._nested:
-            return tuple(self.row(self._nested[kind], each, where) for each in self.items(value, where))
+            rows = enumerate(self.items(value, where))
+            return tuple(self.row(self._nested[kind], each, (*where, str(number))) for number, each in rows)
         python, words = _TYPES[kind]
         if not isinstance(value, python) or (bool not in python and isinstance(value, bool)):
             self.fail(where, f"must be {words}, not {value!r}")

@@ -48,6 +48,10 @@ class Answer(Protocol):
         """The statement."""
 
     @property
+    def rules(self) -> tuple[str, ...]:
+        """Versions of the technique rules behind it."""
+
+    @property
     def parameters(self) -> Mapping[str, object]:
         """The values it was run with."""
 

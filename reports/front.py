@@ -110,5 +110,6 @@ def custody(asked: Asked, head: Head, checked: int) -> tuple[Fact, ...]:
         Fact("That entry was made", (f"{head.at:%Y-%m-%d %H:%M:%S} UTC",)),
         *people,
         Fact("Checked before counting", (f"{counted(checked, 'file')} of events, SHA-256 as in the ledger",)),
+        *wording.rules_fact(asked.answers["techniques"].rules),
         Fact("Counted with", (", ".join(f"{name} {version}" for name, version in tool_versions()),)),
     )

@@ -15,7 +15,7 @@ from kubedossier.reports.judgements import Finding
 from kubedossier.reports.model import Evidence
 from kubedossier.reports.numbers import change, count, counted, days_listed, listed, percent, spelled
 from kubedossier.reports.observed import Observed
-from kubedossier.reports.pieces import KeyFigure, Part, Phrase, Tone, Value
+from kubedossier.reports.pieces import Fact, KeyFigure, Part, Phrase, Tone, Value
 
 if TYPE_CHECKING:
     import polars as pl
@@ -239,6 +239,14 @@ def bridge_note(undated: int, source: str, mixed: bool) -> str:
         return f"{kind}{both}The archive holds no record without a usable time."
     verb = "carries" if undated == 1 else "carry"
     return f"{kind}{both}Another {counted(undated, 'record')} {verb} no usable time and can be in no period."
+
+
+def rules_fact(versions: tuple[str, ...]) -> tuple[Fact, ...]:
+    """Which technique rules judged the raw audit logs that count, where any do."""
+    if not versions:
+        return ()
+    which = f"versions {', '.join(versions)}; \u2018kubedossier techniques --rederive\u2019 makes them one"
+    return (Fact("Technique rules for raw logs", (f"version {versions[0]}" if len(versions) == 1 else which,)),)
 
 
 def first_seen_lead(has_past: bool, users: pl.DataFrame, addresses: pl.DataFrame) -> Phrase:

@@ -22,6 +22,8 @@ from kubedossier.analytics.errors import KubedossierError
 from kubedossier.analytics.ingest.parsing import RejectedRecord
 from kubedossier.analytics.ingest.row import Record, Row, build_batch
 from kubedossier.analytics.ingest.sources import SkippedRecord, derive, expand, read_ordinary
+from kubedossier.analytics.ingest.techniques import own_rules, put_in_force
+from kubedossier.analytics.own_rules import OwnRules
 from kubedossier.analytics.schema import EVENT_SCHEMA
 from kubedossier.analytics.store.digests import leaf
 
@@ -130,7 +132,7 @@ class Derivation:
 
 
 class _Worker:
-    """One worker process; each message is its length (8 bytes) and that many bytes."""
+    """One worker process; each message is its length (8 bytes) and that many bytes, the first the rules in force."""
 
     def __init__(self) -> None:
         # A process group of its own: Ctrl-C is for the command, which then ends its workers.
@@ -140,6 +142,7 @@ class _Worker:
             stdout=subprocess.PIPE,
             start_new_session=True,
         )
+        self._rules: bytes | None = msgspec.json.encode(own_rules())
 
     def ask(self, records: list[Record]) -> Derived:
         """Let the worker derive a chunk.
@@ -150,6 +153,9 @@ class _Worker:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         try:
+            if self._rules is not None:
+                _send(self._process.stdin, self._rules)
+                self._rules = None
             _send(self._process.stdin, _pack.encode(records))
             batch = _receive(self._process.stdout)
             rest = _receive(self._process.stdout)
@@ -196,7 +202,8 @@ def _receive(pipe: IO[bytes]) -> bytes:
 
 
 def _serve(source: IO[bytes], target: IO[bytes]) -> None:
-    """A worker's life: chunks in, answers out, until nobody asks any more."""
+    """A worker's life: the rules in force, then chunks in, answers out, until nobody asks any more."""
+    put_in_force(msgspec.json.decode(_receive(source), type=OwnRules))
     while data := _receive(source):
         found = derive_chunk(_records.decode(data))
         sink = pa.BufferOutputStream()

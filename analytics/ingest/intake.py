@@ -20,6 +20,7 @@ from kubedossier.analytics.ingest.row import Record, month_name
 from kubedossier.analytics.ingest.seen import SeenEvents, SeenRejects
 from kubedossier.analytics.ingest.staged import Month, Receipt, Staged
 from kubedossier.analytics.ingest.techniques import FLAGS as TECHNIQUE_FLAGS
+from kubedossier.analytics.ingest.techniques import own_rules, rules_version
 from kubedossier.analytics.schema import EVENT_SCHEMA
 from kubedossier.analytics.store.commit import Writer, new_id, storage_errors
 from kubedossier.analytics.store.digests import leaf
@@ -117,6 +118,8 @@ class Intake:
             if staged.reject_lines:
                 added_files.append(self._publish_rejects(staged))
             own = staged.facts()
+            if changed := own_rules():
+                own["rules"] = {"version": rules_version(), "own": changed.facts}
             body = {**facts, **own, "run": self.run, "files": {"add": added_files, "remove": list(remove)}}
             entry = self._writer.append(self._kind, staged.id, body)
         self._staged = None

@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from kubedossier.analytics.ingest.parsing import RejectedRecord
-from kubedossier.analytics.ingest.row import Record, build_batch, month_name
+from kubedossier.analytics.ingest.row import Record, Row, build_batch, month_name
 from kubedossier.analytics.ingest.sources import SkippedRecord, derive
 from kubedossier.analytics.schema import EVENT_SCHEMA, FileRef
 from kubedossier.analytics.store.digests import digest, leaf
@@ -96,8 +96,7 @@ def _batch(
         except (RejectedRecord, SkippedRecord) as error:
             yield Finding("event-altered", where, "a record that is an event", str(error))
             continue
-        late = row.time is not None and row.time > receipt_time(one["snapshot"])
-        row.flags = (*(row.flags or ()), "time_after_receipt") if late else row.flags
+        flag_late(row, one["snapshot"])
         if month_name(row.epoch_day) != month:
             yield Finding("event-misplaced", where, f"an event of {month}", month_name(row.epoch_day))
         rows.append(row)
@@ -136,6 +135,12 @@ def _digests(ledger: Ledger, leaves: dict[tuple[str, str], list[bytes]], months:
                 )
     for (snapshot, month), here in sorted(leaves.items()):
         yield Finding("digest", f"{snapshot}, {month}", "a snapshot the ledger knows", f"{len(here)} events")
+
+
+def flag_late(row: Row, snapshot: str) -> None:
+    """Flag a row that was derived again where its time is later than the receipt of its snapshot."""
+    if row.time is not None and row.time > receipt_time(snapshot):
+        row.flags = (*(row.flags or ()), "time_after_receipt")
 
 
 def receipt_time(snapshot: str) -> int:

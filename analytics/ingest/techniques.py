@@ -1,4 +1,4 @@
-"""Attack techniques of raw audit events: a table of rules, read from ``technique_rules.toml``.
+"""Attack techniques of raw audit events: a table of rules, ``technique_rules.toml`` with what users change in it.
 
 Nearly all events are settled by one look-up of (resource, subresource, verb). Bodies are parsed only for a rule that
 needs one, and a body that was not logged gives ``technique_unknown``, never "no". Records of the Console are not
@@ -19,15 +19,14 @@ from urllib.parse import parse_qsl
 from kubedossier.analytics import vocabulary
 from kubedossier.analytics.ingest.paths import ApiPath
 from kubedossier.analytics.ingest.pod_bodies import exec_command, reaches_host, read_body, writes_host
-from kubedossier.analytics.ingest.technique_rules import Rule, rule_book
+from kubedossier.analytics.own_rules import OwnRules, amended
+from kubedossier.analytics.technique_rules import VERBS, Rule, RuleBook, rule_book
 
 ATTEMPT = "technique_attempt"
 UNKNOWN = "technique_unknown"
 FLAGS = frozenset((ATTEMPT, UNKNOWN))
 """Flags that speak of the event, not of the record: they are no drift."""
 
-_VERBS = ("get", "list", "watch", "create", "update", "patch", "delete", "deletecollection", "head", "options", "post",
-          "put", "proxy", "connect")  # fmt: skip
 _ActKey = tuple[str | None, str | None, str | None]
 _COMMAND_CHARS = 8192
 _QUIET = re.compile(r"/proxy/(?:metrics|healthz|livez|readyz|stats/summary)(?:[/?]|$)", re.ASCII)
@@ -131,7 +130,8 @@ def judge(
         code: HTTP status of the answer.
         body: of the request, unread or read.
     """
-    rules = _BY_ACT.get((path.resource, path.subresource, action))
+    in_force = _in_force
+    rules = in_force.by_act.get((path.resource, path.subresource, action))
     anonymous = user == "system:anonymous" or (groups is not None and "system:unauthenticated" in groups)
     if rules is None and not anonymous and acting is None and not acting_groups:
         return _NOTHING
@@ -145,9 +145,9 @@ def judge(
             found.append(rule)
         unknown = unknown or holds is None
     if anonymous and (decision == "allow" or (decision is None and done)) and not _is_public(act):
-        found += _CALLED["anonymous"]
+        found += in_force.called["anonymous"]
     if (acting is not None or acting_groups) and _is_privileged(act):
-        found += (rule for rule in _CALLED["impersonation"] if _fits(rule, act))
+        found += (rule for rule in in_force.called["impersonation"] if _fits(rule, act))
     if not found:
         return _ONLY_UNKNOWN if unknown else _NOTHING
     return _verdict(tuple(found), done, unknown)
@@ -209,24 +209,53 @@ def _is_privileged(act: _Act) -> bool:
     return by_name or any(one in book.privileged_groups for one in act.acting_groups)
 
 
-def _by_act() -> dict[_ActKey, tuple[tuple[Rule, bool], ...]]:
+class _InForce:
+    """The rules that events are judged by, ready for looking up."""
+
+    def __init__(self, own: OwnRules) -> None:
+        book = amended(own)
+        self.own = own
+        self.version = book.version
+        self.by_act = _by_act(book)
+        self.called = {
+            when: tuple(rule for rule in book.rules if rule.when == when and rule.enabled)
+            for when in ("anonymous", "impersonation")
+        }
+
+
+def _by_act(book: RuleBook) -> dict[_ActKey, tuple[tuple[Rule, bool], ...]]:
     """The enabled rules by what they are on, each with whether nothing else is asked of an event."""
     table: dict[_ActKey, tuple[tuple[Rule, bool], ...]] = {}
-    for rule in rule_book().rules:
+    for rule in book.rules:
         for one in rule.on if rule.enabled else ():
             resource, _, subresource = one.partition("/")
-            for verb in _VERBS if rule.verbs == ("*",) else rule.verbs:
+            for verb in VERBS if rule.verbs == ("*",) else rule.verbs:
                 key = (resource, subresource or None, verb)
                 table[key] = (*table.get(key, ()), (rule, rule.is_plain))
     return table
 
 
+def put_in_force(own: OwnRules) -> None:
+    """Judge by a user's rules from now on, in this process and in the workers it starts.
+
+    To be called before anything is read: whoever starts a command does so with what the configuration says.
+    """
+    global _in_force
+    if own != _in_force.own:
+        _in_force = _InForce(own)
+
+
+def own_rules() -> OwnRules:
+    """The user's rules that are in force."""
+    return _in_force.own
+
+
+def rules_version() -> str:
+    """The version of the rules in force; kept with each row that was judged."""
+    return _in_force.version
+
+
 _NOTHING = Verdict()
 _ONLY_UNKNOWN = Verdict(None, (UNKNOWN,))
-_BY_ACT = _by_act()
-_CALLED = {
-    when: tuple(rule for rule in rule_book().rules if rule.when == when and rule.enabled)
-    for when in ("anonymous", "impersonation")
-}
 _CAPABILITIES = frozenset(rule_book().dangerous_capabilities)
-RULES_VERSION = rule_book().version
+_in_force = _InForce(OwnRules())

@@ -65,7 +65,7 @@ def plan(ledger: Ledger, now: datetime) -> list[Merge]:
         now: aware UTC; decides which month is closed and which day is over.
     """
     made = {entry["id"] for entry in ledger.entries if entry["type"] == "compact"}
-    sealed = {path for entry in ledger.entries if entry["type"] == "seal" for path in entry.get("covers", ())}
+    sealed = sealed_files(ledger)
     months: dict[str, list[FileRef]] = defaultdict(list)
     for file in ledger.live():
         if file.path not in sealed:
@@ -99,16 +99,13 @@ def compact(root: Path, now: datetime, *, wait: bool = False) -> Iterator[Merged
 def _merge(writer: Writer, merge: Merge) -> Merged:
     entry_id = new_id(datetime.now(UTC))
     with storage_errors("Compacting the archive"):
-        paths = [writer.root / file.path for file in merge.files]
-        for file, path in zip(merge.files, paths, strict=True):
-            if file_sha256(path) != file.sha256:
-                raise IntegrityError(f"'{path}' is not what the ledger says", hint="Run 'kubedossier verify'.")
+        paths = sound_paths(writer.root, merge.files)
         with EventFiles(writer, entry_id, COMPACT) as target:
             for batch in _in_order(merge.files, writer.root):
                 for part, rows in _parts(batch, merge.by_day):
                     target.write(merge.month, rows, part=part)
             staged = target.finish()
-            before, after = _digests(paths), _digests(staged)
+            before, after = digests_of(paths), digests_of(staged)
             if before != after:
                 raise IntegrityError(
                     f"Merging {merge.month} would have changed events; nothing was committed",
@@ -127,6 +124,24 @@ def _merge(writer: Writer, merge: Merge) -> Merged:
         sum(file.bytes for file in merge.files),
         sum(int(one["bytes"]) for one in added),
     )
+
+
+def sealed_files(ledger: Ledger) -> frozenset[str]:
+    """Paths of files that a seal covers; nothing may replace them."""
+    return frozenset(path for entry in ledger.entries if entry["type"] == "seal" for path in entry.get("covers", ()))
+
+
+def sound_paths(root: Path, files: Sequence[FileRef]) -> list[Path]:
+    """Where files lie that are about to be replaced.
+
+    Raises:
+        IntegrityError: one of them is not what the ledger says.
+    """
+    paths = [root / file.path for file in files]
+    for file, path in zip(files, paths, strict=True):
+        if file_sha256(path) != file.sha256:
+            raise IntegrityError(f"'{path}' is not what the ledger says", hint="Run 'kubedossier verify'.")
+    return paths
 
 
 def _is_closed(month: str, now: datetime) -> bool:
@@ -160,8 +175,8 @@ def _parts(batch: pa.RecordBatch, by_day: bool) -> Iterator[tuple[str, pa.Record
         yield f"-{day:%d}", batch.filter(pc.equal(days, pa.scalar(day, pa.date32())))
 
 
-def _digests(paths: Sequence[Path]) -> dict[str, tuple[int, str, str]]:
-    """By snapshot: how many events, the digest of their leaves, and one over identity and leaf together."""
+def digests_of(paths: Sequence[Path]) -> dict[str, tuple[int, str, str]]:
+    """Of files, by snapshot: how many events, the digest of their leaves, and one over identity and leaf together."""
     leaves: dict[str, list[bytes]] = defaultdict(list)
     pairs: dict[str, list[bytes]] = defaultdict(list)
     for path in paths:

@@ -13,8 +13,8 @@ from typing import Any
 from urllib.parse import urlencode
 
 from kubedossier.analytics.ingest.paths import ApiPath
-from kubedossier.analytics.ingest.technique_rules import rule_book
 from kubedossier.analytics.ingest.techniques import judge
+from kubedossier.analytics.technique_rules import rule_book
 
 ANN = "ann@example.com"
 CI = "system:serviceaccount:ci:deployer"

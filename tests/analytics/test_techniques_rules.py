@@ -6,8 +6,8 @@ import pytest
 
 from kubedossier.analytics import vocabulary
 from kubedossier.analytics.ingest.paths import ApiPath
-from kubedossier.analytics.ingest.technique_rules import rule_book
 from kubedossier.analytics.ingest.techniques import _PUBLIC, is_system, judge
+from kubedossier.analytics.technique_rules import rule_book
 
 BOOK = rule_book()
 EXEC = ApiPath("core", "v1", "shop", "pods", "till-1", "exec")

@@ -6,10 +6,33 @@ import csv
 import io
 import json
 
+import pytest
 from click.testing import CliRunner
 
 from kubedossier.analytics import vocabulary
+from kubedossier.analytics.errors import UsageError
+from kubedossier.analytics.ingest.techniques import put_in_force
+from kubedossier.analytics.own_rules import OwnRules
 from kubedossier.cli import cli
+
+OWN = """\
+[techniques]
+off = ["secrets"]
+on = ["job"]
+
+[[techniques.rule]]
+id = "till-secrets"
+title = "Secret of a till read"
+techniques = ["credentialDumping"]
+on = ["secrets"]
+verbs = ["get"]
+names = ["till-*"]
+"""
+SECRET = (
+    '{"auditID":"a","stage":"ResponseComplete","verb":"get","user":{"username":"ann"},"responseStatus":{"code":200},'
+    '"requestReceivedTimestamp":"2026-10-05T10:00:00Z",'
+    '"objectRef":{"resource":"secrets","namespace":"shop","name":"till-1"}}\n'
+)
 
 
 def run(*arguments: str) -> str:
@@ -51,3 +74,75 @@ def test_the_table_fits_and_a_file_gets_the_same_words(tmp_path):
     target = tmp_path / "rules.txt"
     assert run("--rules", "-o", str(target)) == ""
     assert "Command run in a container" in target.read_text("utf-8")
+
+
+@pytest.fixture
+def kubedossier(tmp_path, monkeypatch):
+    """Runs commands in a folder with an archive whose one event the rules of the release judged."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "audit.log").write_text(SECRET)
+
+    def command(*arguments: str) -> tuple[str, str]:
+        result = CliRunner().invoke(cli, arguments, catch_exceptions=False)
+        assert result.exit_code == 0, result.output
+        return result.stdout, result.stderr
+
+    command("import", "audit.log")
+    yield command
+    put_in_force(OwnRules())
+
+
+def test_what_a_user_changes_is_listed_as_theirs(kubedossier, tmp_path):
+    (tmp_path / "kubedossier.toml").write_text(OWN)
+    rules = {
+        row["rule"]: row for row in csv.DictReader(io.StringIO(kubedossier("techniques", "--rules", "-f", "csv")[0]))
+    }
+    assert [rules[one]["state"] for one in ("till-secrets", "secrets", "job", "exec")] == [
+        "on (yours)", "off (yours)", "on (yours)", "on",
+    ]  # fmt: skip
+    assert rules["till-secrets"]["source"] == "kubedossier.toml"
+    text, said = kubedossier("techniques", "-f", "json")
+    values = {one["value"]: one for one in json.loads(text)["techniques"]}
+    assert (values["credentialDumping"]["seen"], values["credentialDumping"]["rules"]) == (
+        "by a rule",
+        ["till-secrets"],
+    )
+    assert json.loads(text)["rules_version"].startswith("1+")
+    assert json.loads(text)["rules_version"] in said
+
+
+def test_old_events_are_judged_by_new_rules_once_it_is_confirmed(kubedossier, tmp_path):
+    assert kubedossier("techniques", "--rederive")[1].startswith("Nothing to do: rules version 1 judged all")
+    (tmp_path / "kubedossier.toml").write_text(OWN)
+    entries = len(list((tmp_path / "dossier" / "ledger").iterdir()))
+    out, said = kubedossier("techniques", "--rederive")
+    version = out.split()[-1]
+    assert out == f"2026-10  1 record in 1 file, rules 1 -> {version}\n"
+    assert said == "1 record would be judged again; add --yes to do it.\n"
+    assert len(list((tmp_path / "dossier" / "ledger").iterdir())) == entries
+    asked = ("query", "attack_ids", "--source", "raw", "-f", "csv")
+    answer, said = kubedossier(*asked)
+    assert "T1552.007" in answer
+    assert f"rules version 1; 'kubedossier techniques --rederive' judges all by {version}" in said
+    assert kubedossier("techniques", "--rederive", "--yes") == (
+        out,
+        "1 record judged again; 'kubedossier gc' deletes the files that were replaced.\n",
+    )
+    answer, said = kubedossier(*asked)
+    assert "T1552.007" not in answer
+    assert "T1003" in answer
+    assert f"Techniques of raw audit logs: rules version {version}." in said
+    kubedossier("verify", "--deep")
+
+
+def test_mixed_versions_in_a_period_are_said(kubedossier, tmp_path):
+    (tmp_path / "kubedossier.toml").write_text(OWN)
+    (tmp_path / "more.log").write_text(SECRET.replace('"a"', '"b"'))
+    kubedossier("import", "more.log")
+    said = kubedossier("query", "techniques_by_day", "--period", "2026-10")[1]
+    assert "Techniques of raw audit logs: rules versions 1, 1+" in said
+
+
+def test_options_of_a_rederivation_are_for_it_alone():
+    with pytest.raises(UsageError, match="are for --rederive"):
+        run("--yes")

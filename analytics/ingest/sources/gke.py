@@ -22,7 +22,7 @@ from kubedossier.analytics.ingest.row import Row
 from kubedossier.analytics.ingest.sources.framing import member, split_array_slowly
 from kubedossier.analytics.ingest.sources.origin import labelled
 from kubedossier.analytics.ingest.sources.shapes import SkippedRecord, look_alike, parse_object
-from kubedossier.analytics.ingest.techniques import RULES_VERSION, judge
+from kubedossier.analytics.ingest.techniques import judge, rules_version
 from kubedossier.analytics.ingest.times import parse_time
 
 FORMAT = "gke-audit"
@@ -133,7 +133,7 @@ def read_object(raw: bytes, value: dict[str, Any], context: str) -> Row:
         audit_id=entry.text("insertId"),
         body_present=body_present(body, answer),
         techniques_derived=verdict.techniques,
-        rules_version=RULES_VERSION,
+        rules_version=rules_version(),
         flags=(
             *dict.fromkeys((*entry.flags, *read_flags(value, _FIELDS, frozenset(), ""))),
             *time_flags,

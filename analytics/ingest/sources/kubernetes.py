@@ -35,7 +35,7 @@ from kubedossier.analytics.ingest.sources.event_shape import (
 )
 from kubedossier.analytics.ingest.sources.origin import Origin, labelled
 from kubedossier.analytics.ingest.sources.shapes import SkippedRecord, is_sound, look_alike
-from kubedossier.analytics.ingest.techniques import RULES_VERSION, judge
+from kubedossier.analytics.ingest.techniques import judge, rules_version
 from kubedossier.analytics.ingest.times import parse_time
 
 FORMAT = "kubernetes-audit"
@@ -215,7 +215,7 @@ def _row(
         level=level,
         body_present=body_present(event.requestObject, event.responseObject),
         techniques_derived=verdict.techniques,
-        rules_version=RULES_VERSION,
+        rules_version=rules_version(),
         flags=(*flags, *time_flags, *_provider_flags(provider), *verdict.flags) or None,
     )
 

@@ -105,6 +105,12 @@ class Settings:
             return Path(self.archive_option).expanduser()
         return self.config.archive or Path("dossier")
 
+    def apply_rules(self) -> None:
+        """Judge raw audit logs by the technique rules as the configuration changes them."""
+        from kubedossier.analytics.ingest.techniques import put_in_force
+
+        put_in_force(self.config.techniques)
+
 
 @click.group(
     cls=LazyGroup,

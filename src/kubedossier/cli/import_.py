@@ -62,6 +62,7 @@ def command(
     """
     from kubedossier.analytics.ingest.importer import Labels, import_files
 
+    settings.apply_rules()
     steps = import_files(
         settings.archive_path(),
         files,

@@ -12,7 +12,7 @@ import click
 
 from kubedossier.analytics.errors import UsageError
 from kubedossier.cli import PERIODS, Settings, example
-from kubedossier.cli.diagnostics import say
+from kubedossier.cli.diagnostics import say, warn
 
 if TYPE_CHECKING:
     from kubedossier.analytics.archive import Archive
@@ -70,7 +70,7 @@ def command(
         if describe:
             _describe(query)
         else:
-            _answer(_archive(settings), query, form, output, asked, given)
+            _answer(settings, query, form, output, asked, given)
     elif sql is not None:
         _own_sql(_archive(settings), sys.stdin.read() if sql == "-" else sql, form, output, asked, given)
 
@@ -103,7 +103,7 @@ def _pair(text: str) -> tuple[str, str]:
 
 
 def _answer(
-    archive: Archive, query: Query, form: str, output: Path | None, asked: Mapping[str, Any], given: dict[str, str]
+    settings: Settings, query: Query, form: str, output: Path | None, asked: Mapping[str, Any], given: dict[str, str]
 ) -> None:
     from kubedossier.analytics.catalogue import read_value
     from kubedossier.cli.formats import Rows
@@ -117,7 +117,7 @@ def _answer(
             raise UsageError(f"Parameter '{name}': {error}") from error
     if clash := typed.keys() & asked.keys():
         raise UsageError(f"'{min(clash)}' has an option of its own", hint=f"Write --{min(clash)}.")
-    answer = archive.ask(query, **asked, **typed, lean=form in ("table", "markdown"))
+    answer = _archive(settings).ask(query, **asked, **typed, lean=form in ("table", "markdown"))
     kinds = {"native": "Console records", "raw": "raw audit logs", "all": "Console records and raw audit logs"}
     about = f"{answer.title}, {answer.period.title()} (UTC), {kinds[answer.source]}"
     if answer.mixed and answer.source != "all":
@@ -125,7 +125,21 @@ def _answer(
     say(about + ".")
     if answer.undated and asked["period"] is None:
         say(f"{answer.undated:,} records without a usable time belong to no period and are not counted.")
+    if answer.rules:
+        _tell_rules(settings, answer.rules)
     _write(Rows(answer.fetched, answer.columns), form, output)
+
+
+def _tell_rules(settings: Settings, versions: tuple[str, ...]) -> None:
+    """Say which technique rules judged the raw audit logs behind an answer, and what to do where it is not one set."""
+    from kubedossier.analytics.own_rules import amended
+
+    now = amended(settings.config.techniques).version
+    if versions == (now,):
+        say(f"Techniques of raw audit logs: rules version {now}.")
+        return
+    which = f"versions {', '.join(versions)}" if len(versions) > 1 else f"version {versions[0]}"
+    warn(f"Techniques of raw audit logs: rules {which}; 'kubedossier techniques --rederive' judges all by {now}")
 
 
 def _own_sql(

@@ -85,6 +85,7 @@ def _retry(settings: Settings, labels: Labels, wait: bool) -> None:
     from kubedossier.analytics.ingest.retry import retry_rejects
     from kubedossier.cli.import_ import tell
 
+    settings.apply_rules()
     receipt = retry_rejects(settings.archive_path(), labels=labels, wait=wait)
     if receipt is None:
         say("No rejects.")

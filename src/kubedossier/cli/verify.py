@@ -64,6 +64,8 @@ def command(settings: Settings, path: str | None, level: str | None, head: str |
         return
     if accept_rollback:
         _accept_rollback(root)
+    if chosen == "deep":
+        settings.apply_rules()
     verdict = verify(root, level=chosen, head=_read_head(head), recheck=recheck_events)
     _tell(verdict.findings)
     if verdict.findings:

@@ -14,6 +14,8 @@ from kubedossier.analytics.errors import IntegrityError, KubedossierError, Stora
 from kubedossier.analytics.ingest.intake import Intake
 from kubedossier.analytics.ingest.recheck import recheck_events
 from kubedossier.analytics.ingest.row import Record
+from kubedossier.analytics.ingest.techniques import put_in_force
+from kubedossier.analytics.own_rules import OwnRules
 from kubedossier.analytics.store import witness
 from kubedossier.analytics.store.commit import Writer
 from kubedossier.analytics.store.ledger import Ledger, entry_line, entry_path
@@ -227,16 +229,14 @@ def test_an_event_moved_between_snapshots_is_found_even_when_hashed_again(root):
     assert kinds(root, "deep") == {"digest", "file-rows"}
 
 
-def test_what_rules_of_another_version_said_is_no_alteration(archive_path, monkeypatch):
-    from kubedossier.analytics.ingest.sources import kubernetes
-
-    monkeypatch.setattr(kubernetes, "RULES_VERSION", "0")
+def test_what_rules_of_another_version_said_is_no_alteration(archive_path):
+    put_in_force(OwnRules(off=("secrets",)))
     secret = b'{"auditID":"a","stage":"ResponseComplete","verb":"get","user":{"username":"jane"},"level":"Metadata",'
     secret += b'"objectRef":{"resource":"secrets","namespace":"n","name":"s"},"responseStatus":{"code":200}}'
     with Intake(archive_path, kind="import") as intake:
         intake.add([Record(secret)])
         intake.commit({})
-    monkeypatch.undo()
+    put_in_force(OwnRules())
     assert kinds(archive_path, "deep") == set()
 
 

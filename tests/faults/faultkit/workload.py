@@ -25,7 +25,7 @@ from kubedossier.analytics.store.rejects import read_rejects
 from kubedossier.analytics.store.verify import verify
 
 # What each of these prints when something of it is durable; gc prints its files, all at once.
-_SAID = re.compile(r"\b[1-9][\d,]* received[:,] |  ->  |\Aevents/")
+_SAID = re.compile(r"\b[1-9][\d,]* received[:,] |  ->  |, rules .+ -> |\Aevents/")
 
 
 @dataclass(frozen=True)
@@ -37,12 +37,13 @@ class Scenario:
     done: int = 0
 
 
-_SOME, _MORE = ("import", "some.ndjson"), ("import", "more.ndjson")
+_SOME, _MORE, _RAW = (("import", f"{name}.ndjson") for name in ("some", "more", "raw"))
 SCENARIOS = {
     "first": Scenario((), _MORE, 4),  # 4: the one record that cannot be read
     "next": Scenario((_SOME,), _MORE, 4),
     "compact": Scenario((_SOME, _MORE), ("compact",)),
     "snapshot": Scenario((), ("snapshot", "--from-start", "--connections", "1", "--console")),  # and its address
+    "rederive": Scenario((_SOME, _RAW), ("--config", "own.toml", "techniques", "--rederive", "--yes")),
     "gc": Scenario((_SOME, _MORE, ("compact",)), ("gc", "--yes")),
 }
 
@@ -71,25 +72,43 @@ def write_input(path: Path, first: int, last: int) -> None:
     path.write_bytes(b"\n".join([*map(event, range(first, last)), b'{"err": "no event"}', b""]))
 
 
+def raw_event(number: int) -> bytes:
+    """An event that technique rules have something to say of."""
+    return json.dumps(
+        {
+            "auditID": f"id-{number}",
+            "stage": "ResponseComplete",
+            "verb": "get",
+            "user": {"username": f"user-{number}"},
+            "objectRef": {"resource": "secrets", "namespace": "shop", "name": f"secret-{number}"},
+            "responseStatus": {"code": 200},
+            "requestReceivedTimestamp": f"2024-{9 + number % 2:02d}-{number % 28 + 1:02d}T11:00:00Z",
+        }
+    ).encode()
+
+
 @dataclass(frozen=True)
 class Content:
-    """What an archive holds: digests of its events by month, its rejects, its entries, event files on disk."""
+    """What an archive holds: digests of its events by month, its rejects, its entries, event files on disk, rules."""
 
     months: dict[str, tuple[int, str]]
     rejects: frozenset[bytes]
     entries: int
     files: int
+    rules: frozenset[str | None] = frozenset()
 
 
 def content(archive: Path) -> Content:
     ledger = Ledger.read(archive)
     leaves = defaultdict(list)
+    rules: set[str | None] = set()
     for file in ledger.live():
-        table = pq.ParquetFile(archive / file.path).read(columns=["raw"])
+        table = pq.ParquetFile(archive / file.path).read(columns=["raw", "rules_version"])
+        rules.update(table.column("rules_version").to_pylist())
         leaves[file.month] += [leaf(raw.encode()) for raw in table.column("raw").to_pylist()]
     rejects = frozenset(one.raw for file in ledger.live("rejects") for one in read_rejects(archive, file))
     months = {month: (len(some), digest(some)) for month, some in leaves.items()}
-    return Content(months, rejects, len(ledger.entries), sum(1 for _ in archive.glob("events/*/*")))
+    return Content(months, rejects, len(ledger.entries), sum(1 for _ in archive.glob("events/*/*")), frozenset(rules))
 
 
 class Bench:
@@ -103,6 +122,8 @@ class Bench:
         (self.start / "disk" / "state").mkdir(parents=True)
         write_input(self.start / "some.ndjson", 0, 30)
         write_input(self.start / "more.ndjson", 15, 60)
+        (self.start / "raw.ndjson").write_bytes(b"\n".join(map(raw_event, range(20))))
+        (self.start / "own.toml").write_text('[techniques]\noff = ["secrets"]\n')
         for argv in self.scenario.before:
             assert nursery.run(self.start, *argv).code in (0, 4)
         undisturbed = self.case()

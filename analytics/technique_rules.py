@@ -13,6 +13,10 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
+VERBS = ("get", "list", "watch", "create", "update", "patch", "delete", "deletecollection", "head", "options", "post",
+         "put", "proxy", "connect")  # fmt: skip
+"""What ``*`` stands for among a rule's verbs."""
+
 
 class Names:
     """Names as the table writes them: whole, or beginnings with a trailing ``*``."""
@@ -31,7 +35,7 @@ class Names:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Rule:
-    """One rule of the table; see the file for what each field means."""
+    """One rule of the table; see the file for what each field means. ``is_changed``: by a user, or a user's own."""
 
     id: str
     title: str
@@ -51,6 +55,7 @@ class Rule:
     paths: str = ""
     enabled: bool = True
     aggregate: bool = False
+    is_changed: bool = False
 
     @property
     def is_plain(self) -> bool:
