@@ -1,6 +1,7 @@
 """Checks a finished report: closed, archival, readable by everybody, and its evidence is what it says.
 
-The file may come from anywhere, so nothing in it is run, followed or written to disk; every rule looks at all of it.
+The file may come from anywhere, so nothing in it is run, followed or written to disk, and it is read in a child process
+bound in memory and time; no stream is unpacked before its size is known. Every rule looks at all of it.
 Each rule has one reason to fail; all findings are returned. What the rules hold is no claim of conformity by an
 independent judge: that is veraPDF's, where it is on the machine.
 
@@ -9,6 +10,7 @@ Source: ISO 19005-3 (PDF/A-3), ISO 14289-1 (PDF/UA-1).
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,8 +18,11 @@ from kubedossier.analytics.errors import IntegrityError, StorageError
 from kubedossier.analytics.store.verify import Finding
 from kubedossier.reports import check_evidence, check_rules
 from kubedossier.reports.check_document import Document, Rule
+from kubedossier.reports.check_streams import bounded_streams
+from kubedossier.reports.confinement import LIMITS, EndedError, Limits, result
 
-RULES: tuple[Rule, ...] = (*check_rules.RULES, *check_evidence.RULES)
+RULES: tuple[Rule, ...] = (bounded_streams, *check_rules.RULES, *check_evidence.RULES)
+PROGRAM = ("-P", "-m", "kubedossier.reports.inspector")
 LARGEST_BYTES = 512 * 1024 * 1024
 
 
@@ -45,13 +50,28 @@ def is_report(path: Path) -> bool:
         return False
 
 
-def check_report(path: Path) -> Verdict:
-    """Hold a report against every rule.
+def check_report(path: Path, *, limits: Limits = LIMITS) -> Verdict:
+    """Hold a report against every rule, in a child process bound in memory and time.
 
     Raises:
-        IntegrityError: it cannot be opened as a PDF at all.
+        IntegrityError: it cannot be opened as a PDF at all, or is made to use up memory or time.
         StorageError: it cannot be read.
     """
+    try:
+        told = json.loads(result(PROGRAM, str(path.absolute()), limits))
+    except EndedError as error:
+        if not error.overrun:
+            raise
+        raise IntegrityError(
+            f"'{path}' cannot be checked: what reads it {error}, which no report of this program needs",
+            hint="Do not open it; ask for another copy.",
+        ) from error
+    findings = tuple(Finding(**one) for one in told["findings"])
+    return Verdict(findings, told["rules"], told["number"], told["seal"], (told["head"][0], told["head"][1]))
+
+
+def judged(path: Path) -> Verdict:
+    """As ``check_report``, in this process and without its limits; for the child."""
     import pikepdf
 
     try:
@@ -70,8 +90,10 @@ def check_report(path: Path) -> Verdict:
 def _judged(document: Document) -> Verdict:
     import pikepdf
 
-    findings: list[Finding] = []
-    for rule in RULES:
+    findings = list(bounded_streams(document))
+    if findings:  # no other rule may unpack them
+        return Verdict(tuple(findings), len(RULES), "", "", (0, ""))
+    for rule in RULES[1:]:
         try:
             findings += rule(document)
         except (AttributeError, KeyError, TypeError, ValueError, IndexError, pikepdf.PdfError) as error:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import json
 import subprocess
+import tracemalloc
+import zlib
 
 import pikepdf
 import pytest
@@ -12,9 +14,11 @@ from pikepdf import Array, Dictionary, Name, String
 
 from kubedossier.analytics.errors import IntegrityError, KubedossierError, StorageError
 from kubedossier.cli import cli, diagnostics
-from kubedossier.reports import check, verapdf
+from kubedossier.reports import check, check_streams, verapdf
+from kubedossier.reports.confinement import Limits
 from kubedossier.reports.evidence import MANIFEST_NAME
 
+AS_IT_IS = {"fix_metadata_version": False, "compress_streams": False}
 PASSED = '<details passedRules="1" failedRules="0" passedChecks="7" failedChecks="{}">'
 
 
@@ -23,7 +27,7 @@ def checked(tmp_path):
     def call(data: bytes):
         path = tmp_path / "report.pdf"
         path.write_bytes(data)
-        return check.check_report(path)
+        return check.judged(path)
 
     return call
 
@@ -129,7 +133,19 @@ def page(pdf):
     return pdf.pages[2].obj
 
 
+def packed_otherwise(pdf):
+    pdf.Root["/Extra"] = pdf.make_stream(b"78>", Filter=Name("/ASCIIHexDecode"))
+
+
+def bomb(size_bytes: int) -> bytes:
+    """So many zeros, packed into a thousandth."""
+    packing = zlib.compressobj(9)
+    pieces = [packing.compress(bytes(1024 * 1024)) for _ in range(size_bytes // (1024 * 1024) + 1)]
+    return b"".join(pieces) + packing.flush()
+
+
 BROKEN = {
+    "bounded-streams": packed_otherwise,
     "no-actions": put("/Extra", lambda: Dictionary(S=Name("/Launch"), F=String("x"))),
     "nothing-at-opening": put("/OpenAction", lambda: Array([])),
     "no-scripts": put("/JavaScript", lambda: Dictionary(), lambda pdf: pdf.Root.Names),
@@ -177,8 +193,65 @@ def test_a_rule_finds_the_file_that_was_broken_for_it(checked, quiet_pdf, rule):
     written = io.BytesIO()
     with pikepdf.open(io.BytesIO(quiet_pdf)) as pdf:
         BROKEN[rule](pdf)
-        pdf.save(written, fix_metadata_version=False)
+        pdf.save(written, **AS_IT_IS)
     assert rule in {one.kind for one in checked(written.getvalue()).findings}
+
+
+def with_bomb(pdf_bytes: bytes, find) -> bytes:
+    written = io.BytesIO()
+    with pikepdf.open(io.BytesIO(pdf_bytes)) as pdf:
+        find(pdf).write(bomb(check_streams.LARGEST_STREAM_BYTES), filter=Name("/FlateDecode"))
+        pdf.save(written, **AS_IT_IS)
+    assert len(written.getvalue()) < 4_000_000
+    return written.getvalue()
+
+
+@pytest.mark.parametrize(
+    "find",
+    [
+        lambda pdf: spec(pdf).EF.F,
+        lambda pdf: pdf.pages[0].Contents,
+        lambda pdf: next(one for one in pdf.objects if isinstance(one, Dictionary) and "/ToUnicode" in one).ToUnicode,
+    ],
+    ids=["attachment", "page", "font"],
+)
+def test_a_stream_that_unpacks_without_end_is_found_and_never_unpacked_whole(checked, quiet_pdf, find):
+    data = with_bomb(quiet_pdf, find)
+    tracemalloc.start()
+    verdict = checked(data)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert [one.kind for one in verdict.findings] == ["bounded-streams"]
+    assert verdict.number == ""
+    assert peak < check_streams.LARGEST_STREAM_BYTES / 2
+
+
+def test_many_streams_are_counted_together(checked, quiet_pdf, monkeypatch):
+    monkeypatch.setattr(check_streams, "LARGEST_TOGETHER_BYTES", 100_000)
+    (found,) = checked(quiet_pdf).findings
+    assert (found.kind, found.found.split()[0]) == ("bounded-streams", "more")
+
+
+def test_what_needs_more_memory_or_time_than_any_report_is_an_error_and_harms_nobody(quiet_pdf, tmp_path, monkeypatch):
+    path = tmp_path / "report.pdf"
+    path.write_bytes(quiet_pdf)
+    with pytest.raises(IntegrityError, match="cannot be checked: what reads it needed more than 0 seconds") as caught:
+        check.check_report(path, limits=Limits(seconds=0.05))
+    assert "another copy" in caught.value.hint
+    monkeypatch.setattr(check, "PROGRAM", ("-c", "import os; os.abort()"))
+    with pytest.raises(IntegrityError, match="SIGABRT, perhaps for want of memory"):
+        check.check_report(path)
+
+
+def test_the_verdict_is_the_same_from_the_child(quiet_pdf, busy_pdf, tmp_path):
+    path = tmp_path / "report.pdf"
+    broken = io.BytesIO()
+    with pikepdf.open(io.BytesIO(busy_pdf)) as pdf:
+        added_file(pdf)
+        pdf.save(broken, fix_metadata_version=False)
+    for data in (quiet_pdf, broken.getvalue()):
+        path.write_bytes(data)
+        assert check.check_report(path) == check.judged(path)
 
 
 def test_a_file_that_was_added_is_found(checked, quiet_pdf):

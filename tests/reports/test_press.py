@@ -12,29 +12,25 @@ import pytest
 
 from kubedossier.analytics.errors import KubedossierError, StorageError, UsageError
 from kubedossier.reports import press, render
-from kubedossier.reports.press import Limits
+from kubedossier.reports.confinement import Limits
 
 SHORT = Limits(seconds=20.0)
 HANGING = """
-import os, signal, sys
-from pathlib import Path
-from kubedossier.reports import render, typesetter
+import os, signal
+from kubedossier.reports import confinement
 
-def hang(*_, **__):
+def hang(job):
     os.write(os.open({fifo!r}, os.O_WRONLY), b"here")
     signal.pause()
 
-render.pdf_bytes = hang
-typesetter.main(Path(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3]))
+confinement.child(hang)
 """
 RAISING = """
-from pathlib import Path
 from kubedossier.analytics import errors
-from kubedossier.reports import render, typesetter
-def fail(*_, **__):
+from kubedossier.reports import confinement
+def fail(job):
     raise {raised}
-render.pdf_bytes = fail
-sys.exit(typesetter.main(Path(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3])))
+confinement.child(fail)
 """
 PARENT = """
 import pickle, sys
@@ -51,7 +47,7 @@ def temporary(tmp_path, monkeypatch):
     folder.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(folder))
     yield folder
-    assert list(folder.glob("kubedossier-report-*")) == []
+    assert list(folder.glob("kubedossier-child-*")) == []
 
 
 @pytest.fixture
@@ -110,8 +106,8 @@ def test_a_child_without_memory_leaves_an_error(quiet_report):
     "program",
     [
         "print('%PDF-1.7 garbage %%EOF')",
-        "open(sys.argv[1] + '/report.pdf', 'wb').write(b'garbage')",
-        "open(sys.argv[1] + '/report.pdf', 'wb').write(b'%PDF-1.7 and no end')",
+        "open(sys.argv[1] + '/done', 'wb').write(b'garbage')",
+        "open(sys.argv[1] + '/done', 'wb').write(b'%PDF-1.7 and no end')",
     ],
 )
 def test_what_is_no_whole_pdf_is_not_given_back(quiet_report, child, program):
@@ -124,7 +120,7 @@ def test_a_child_that_fails_without_saying_why_leaves_an_error_with_its_last_wor
     child(f"open(sys.argv[1] + '/failed.json', 'w').write({told!r}); sys.exit('last words')")
     error = failure(quiet_report)
     assert "ended with 1" in error.message
-    assert "last words" in error.__notes__[0]
+    assert "last words" in error.__cause__.__notes__[0]
 
 
 @pytest.mark.parametrize(
@@ -146,7 +142,7 @@ def test_the_reason_of_a_failure_is_told_as_if_it_had_happened_here(quiet_report
 
 def test_no_room_for_temporary_files_is_an_error_of_the_storage(quiet_report, monkeypatch, tmp_path):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "none"))
-    with pytest.raises(StorageError, match="no temporary files") as caught:
+    with pytest.raises(StorageError, match="No temporary files") as caught:
         press.pdf_bytes(quiet_report)
     assert "TMPDIR" in caught.value.hint
 
