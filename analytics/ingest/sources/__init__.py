@@ -13,7 +13,18 @@ from typing import Any
 
 from kubedossier.analytics.ingest.parsing import RejectedRecord, parse_strict
 from kubedossier.analytics.ingest.row import Record, Row
-from kubedossier.analytics.ingest.sources import aks, cloudwatch, console_csv, console_json, gke, kubernetes, otlp
+from kubedossier.analytics.ingest.sources import (
+    aks,
+    aks_tables,
+    cloudwatch,
+    console_csv,
+    console_json,
+    gke,
+    kubernetes,
+    otlp,
+    pubsub,
+)
+from kubedossier.analytics.ingest.sources.csv_cells import kind_of
 from kubedossier.analytics.ingest.sources.event_shape import is_event
 from kubedossier.analytics.ingest.sources.framing import split_joined
 from kubedossier.analytics.ingest.sources.origin import add_context, read_context
@@ -37,9 +48,24 @@ _READERS: dict[str, Callable[[bytes, str], Row]] = {
     aks.FORMAT: aks.read,
     gke.FORMAT: gke.read,
 }
+_CSV_READERS: dict[str | None, Callable[[bytes, str], Row]] = {
+    None: console_csv.read,
+    "insights": cloudwatch.read_csv,
+    "azure": aks.read,
+}
 # An envelope has one of these near its beginning or its end; what only looks like one is looked at more closely.
 _ENVELOPES = (b'"EventList"', b'"logEvents"', b'"events"', b'"ingestionTime"', b'"@message"', b'"results"',
-              b'"awslogs"', b'"kinesis"', b'"records"', b'"resourceLogs"', b'"entries"')  # fmt: skip
+              b'"awslogs"', b'"kinesis"', b'"records"', b'"resourceLogs"', b'"entries"', b'"tables"', b'"publishTime"',
+              b'"receivedMessages"')  # fmt: skip
+_CLOUDWATCH = frozenset(_ENVELOPES[1:8])
+# Envelopes that are no more than a list of records, which say all themselves.
+_LISTS: dict[bytes, Callable[[bytes], list[bytes] | None]] = {
+    b'"EventList"': kubernetes.list_items,
+    b'"records"': aks.list_items,
+    b'"entries"': gke.list_items,
+    b'"publishTime"': pubsub.messages,
+    b'"receivedMessages"': pubsub.messages,
+}
 _WINDOW = 4096
 _NESTED = 4
 
@@ -86,8 +112,8 @@ def csv_context(context: str, header: str) -> str:
 
 
 def _derive_by_shape(raw: bytes, context: str) -> Row:
-    if "csv_header" in read_context(context):
-        return console_csv.read(raw, context)
+    if (header := read_context(context).get("csv_header")) is not None:
+        return _CSV_READERS[kind_of(header)](raw, context)
     if cloudwatch.is_line(raw):
         return cloudwatch.read(raw, context)
     if b'"protoPayload"' in raw and gke.is_entry(value := parse_object(raw)):
@@ -99,6 +125,8 @@ def _derive_by_shape(raw: bytes, context: str) -> Row:
         return kubernetes.read_object(raw, value, context)
     if what := look_alike(value):
         raise SkippedRecord(what)
+    if pubsub.is_message(value):
+        pubsub.refuse(value)
     return _console(raw, value)
 
 
@@ -137,19 +165,21 @@ def _expand(record: Record, levels: int) -> Iterable[Record]:
 def _inside(record: Record) -> list[tuple[bytes, str, str | None]] | None:
     """What an envelope holds: text, context and format of each; None where the record is no envelope."""
     raw, context = record.raw, record.context
+    if (header := read_context(context).get("csv_header")) is not None:
+        rows = cloudwatch.csv_messages(raw, context) if kind_of(header) == "insights" else None
+        return None if rows is None else [(one.raw, one.context, cloudwatch.FORMAT) for one in rows]
     ends = raw if len(raw) <= 2 * _WINDOW else raw[:_WINDOW] + raw[-_WINDOW:]
     keys = {key for key in _ENVELOPES if key in ends}
     if not keys:
         return None
-    if b'"EventList"' in keys and (items := kubernetes.list_items(raw)) is not None:
-        return [(item, context, None) for item in items]
-    if b'"records"' in keys and (items := aks.list_items(raw)) is not None:
-        return [(item, context, None) for item in items]
-    if b'"entries"' in keys and (items := gke.list_items(raw)) is not None:
-        return [(item, context, None) for item in items]
+    for key, open_ in _LISTS.items():
+        if key in keys and (items := open_(raw)) is not None:
+            return [(item, context, None) for item in items]
     if b'"resourceLogs"' in keys and (bodies := otlp.bodies(raw, context)) is not None:
         return [(body, labelled, None) for body, labelled in bodies]
-    if keys - {b'"EventList"', b'"records"', b'"entries"', b'"resourceLogs"'}:
-        found = cloudwatch.messages(raw, context)
-        return None if found is None else [(one.raw, one.context, cloudwatch.FORMAT) for one in found]
+    if b'"tables"' in keys and (found := aks_tables.list_rows(raw, context)) is not None:
+        return [(row, labelled, aks.FORMAT) for row, labelled in found]
+    if keys & _CLOUDWATCH:
+        logged = cloudwatch.messages(raw, context)
+        return None if logged is None else [(one.raw, one.context, cloudwatch.FORMAT) for one in logged]
     return None

@@ -1,10 +1,11 @@
 """EKS: audit events in the envelopes of CloudWatch Logs. The record is the decoded message, one event.
 
 Envelopes: subscription records (also as Lambda and Kinesis hand them on: gzip in base64), answers of get-log-events
-and filter-log-events, rows of Logs Insights, and the lines of an export to S3 (``TIME JSON``, kept whole). The audit
-log shares its log group with other components; their streams are look-alikes.
+and filter-log-events, rows of Logs Insights as JSON or CSV, and the lines of an export to S3 (``TIME JSON``, kept
+whole). The audit log shares its log group with other components; their streams are look-alikes.
 
-Source: CloudWatch Logs: subscription filters, GetLogEvents, GetQueryResults, export tasks; EKS control plane logging.
+Source: CloudWatch Logs: subscription filters, GetLogEvents, GetQueryResults, export tasks; EKS control plane logging,
+"Query control plane logs with CloudWatch Logs Insights" (the CSV, and its ``@message``).
 """
 
 from __future__ import annotations
@@ -25,9 +26,10 @@ from msgspec import Raw
 from kubedossier.analytics.ingest.parsing import RejectedRecord
 from kubedossier.analytics.ingest.row import Row
 from kubedossier.analytics.ingest.sources import kubernetes
+from kubedossier.analytics.ingest.sources.csv_cells import split_cells, table_columns
 from kubedossier.analytics.ingest.sources.framing import MAX_VALUE_BYTES
-from kubedossier.analytics.ingest.sources.origin import Origin, add_context, labelled, read_context
-from kubedossier.analytics.ingest.sources.shapes import SkippedRecord, is_sound
+from kubedossier.analytics.ingest.sources.origin import Origin, add_context, labelled, read_context, without
+from kubedossier.analytics.ingest.sources.shapes import SkippedRecord, is_sound, is_utf8
 
 FORMAT = "eks-cloudwatch"
 # A line of an export: its time, then an event, or the text another component wrote.
@@ -103,6 +105,37 @@ def messages(raw: bytes, context: str) -> list[Message] | None:
     if (event := _decoded_as(_decode_single, raw)) is not None:
         return [_message(event, None, None, event.logStreamName, context)]
     return None
+
+
+def csv_messages(raw: bytes, context: str) -> list[Message] | None:
+    """The log event in a CSV row of Logs Insights; None where the row is damaged or has no message."""
+    row = _csv_row(raw, context)
+    if row is None or row.get("@message") in (None, "", "@message"):
+        return None
+    found = _Row(
+        Raw(msgspec.json.encode(row["@message"])), row.get("@timestamp"), row.get("@logStream"), row.get("@log")
+    )
+    return _of_row(found, without(context, "csv_header"))
+
+
+def read_csv(raw: bytes, context: str) -> Row:
+    """Say why a CSV row of Logs Insights holds no event; those that do were taken out of it before.
+
+    Raises:
+        RejectedRecord: it is not UTF-8, or has other columns than its header.
+        SkippedRecord: it is the header once more, or what was asked for was not ``@message``.
+    """
+    if raw.decode("utf-8", "replace") == read_context(context)["csv_header"]:
+        raise SkippedRecord("CSV header")
+    if _csv_row(raw, context) is None:
+        raise RejectedRecord("csv_columns" if is_utf8(raw) else "not_utf8")
+    raise SkippedRecord("Logs Insights row without @message")
+
+
+def _csv_row(raw: bytes, context: str) -> dict[str, str] | None:
+    columns = table_columns(read_context(context)["csv_header"])
+    cells = split_cells(raw.decode("utf-8"), ",") if is_utf8(raw) else None
+    return dict(zip(columns, cells, strict=True)) if cells is not None and len(cells) == len(columns) else None
 
 
 def _decoded_as(decode: Callable[[bytes], _Shape], raw: bytes) -> _Shape | None:

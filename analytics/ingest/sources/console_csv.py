@@ -15,6 +15,7 @@ import msgspec
 from kubedossier.analytics.ingest.parsing import RejectedRecord
 from kubedossier.analytics.ingest.row import Row
 from kubedossier.analytics.ingest.sources import console_json
+from kubedossier.analytics.ingest.sources.csv_cells import split_cells
 from kubedossier.analytics.ingest.sources.origin import read_context
 from kubedossier.analytics.ingest.sources.shapes import SkippedRecord
 
@@ -72,7 +73,7 @@ def read_event(raw: bytes, context: str) -> dict[str, Any]:
     if text == header:
         raise SkippedRecord("CSV header")
     delimiter, columns = _columns(header)
-    cells = _split(text, delimiter)
+    cells = split_cells(text, delimiter)
     if cells is None or len(cells) != len(columns):
         raise RejectedRecord("csv_columns")
     event: dict[str, Any] = {}
@@ -124,30 +125,9 @@ def _columns(header: str) -> tuple[str, tuple[str | None, ...]]:
     """The delimiter of a header, and the field each column is; None for columns that are none, or one once more."""
     best: tuple[str, tuple[str | None, ...]] = (",", ())
     for delimiter in _DELIMITERS:
-        names = _split(header, delimiter) or []
+        names = split_cells(header, delimiter) or []
         fields = [_FIELD_OF.get(re.sub(r"[\W_]", "", name.lower(), flags=re.ASCII)) for name in names]
         unique = tuple(one if one not in fields[:at] else None for at, one in enumerate(fields))
         if sum(one is not None for one in unique) > sum(one is not None for one in best[1]):
             best = (delimiter, unique)
     return best
-
-
-def _split(text: str, delimiter: str) -> list[str] | None:
-    """The cells of one record (RFC 4180); None where a quote is left open or stands astray."""
-    cells: list[str] = []
-    at = 0
-    pattern = _cell(delimiter)
-    while (match := pattern.match(text, at)) is not None:
-        quoted, plain = match.groups()
-        cells.append(plain if quoted is None else quoted.replace('""', '"'))
-        at = match.end()
-        if at == len(text):
-            return cells
-        at += 1
-    return None
-
-
-@lru_cache(maxsize=8)
-def _cell(delimiter: str) -> re.Pattern[str]:
-    sign = re.escape(delimiter)
-    return re.compile(rf'(?:"([^"]*(?:""[^"]*)*)"|([^"{sign}][^{sign}]*|))(?={sign}|\Z)')

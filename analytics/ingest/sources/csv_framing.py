@@ -9,19 +9,20 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from kubedossier.analytics.ingest.sources import console_csv
+from kubedossier.analytics.ingest.sources.csv_cells import kind_of
 from kubedossier.analytics.ingest.sources.framing import Framed, check_size
 
 _HEADER_BYTES = 16_384
 
 
 def find_header(start: bytes) -> str | None:
-    """The header of the Console's CSV at the start of a file; None where the file is something else."""
+    """The header of a known CSV at the start of a file; None where the file is something else."""
     line = start[:_HEADER_BYTES].partition(b"\n")[0].rstrip(b"\r")
     try:
         text = line.decode("utf-8")
     except UnicodeDecodeError:
         return None
-    return text if console_csv.is_header(text) else None
+    return text if kind_of(text) or console_csv.is_header(text) else None
 
 
 def frame_csv(blocks: Iterable[bytes], header: str) -> Iterator[Framed]:

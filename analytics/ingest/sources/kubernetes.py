@@ -183,7 +183,7 @@ def _row(
     return Row(
         raw=raw if whole is None else whole,
         source_format=source_format,
-        event_id=identity(named) if named[3] else _identity_of_whole(raw if whole is None else whole),
+        event_id=identity(named) if named[3] else _identity_of_whole(raw, whole),
         audit_key=audit_key(cluster, audit_id, uri, verb, time_text) if audit_id else None,
         time=micros,
         verb=verb,
@@ -265,9 +265,10 @@ def _text_lists(value: object) -> dict[str, list[str]] | None:
     }
 
 
-def _identity_of_whole(raw: bytes) -> bytes:
-    """Without an audit id: SHA-256 of the canonical JSON of the whole record."""
-    return hashlib.sha256(canonical(parse_strict(raw)).encode()).digest()
+def _identity_of_whole(event: bytes, record: bytes | None) -> bytes:
+    """Without an audit id: SHA-256 of the canonical JSON of the whole record; of its event, where it is no object."""
+    whole = record if record is not None and record.startswith(b"{") else event
+    return hashlib.sha256(canonical(parse_strict(whole)).encode()).digest()
 
 
 def _list_items_slowly(raw: bytes) -> list[bytes] | None:

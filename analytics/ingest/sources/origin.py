@@ -44,3 +44,11 @@ def labelled(context: str) -> Origin:
 def add_context(context: str, added: tuple[tuple[str, str], ...]) -> str:
     """The context with fields of an envelope added."""
     return json.dumps(read_context(context) | dict(added), sort_keys=True, ensure_ascii=False)
+
+
+@lru_cache(maxsize=1024)
+def without(context: str, key: str) -> str:
+    """The context without one of its fields."""
+    value = read_context(context)
+    kept = {name: value[name] for name in value if name != key}
+    return json.dumps(kept, sort_keys=True, ensure_ascii=False)

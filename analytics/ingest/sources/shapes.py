@@ -20,13 +20,19 @@ class SkippedRecord(Exception):  # noqa: N818 - the field's word
     """A look-alike: well-formed, but not an audit event. The text says what it is."""
 
 
+def is_utf8(raw: bytes) -> bool:
+    """Whether bytes are UTF-8."""
+    try:
+        raw.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
 def is_sound(raw: bytes) -> bool:
     """Whether JSON that a decoder let through unread is UTF-8 and nests no deeper than the limit."""
-    if not raw.isascii():
-        try:
-            raw.decode("utf-8")
-        except UnicodeDecodeError:
-            return False
+    if not raw.isascii() and not is_utf8(raw):
+        return False
     if raw.count(b"{") + raw.count(b"[") <= MAX_DEPTH:
         return True
     brackets = _STRING.sub(b"", raw).translate(None, _NO_BRACKETS)
@@ -71,5 +77,7 @@ def look_alike(value: dict[str, Any]) -> str | None:
     if "eventSource" in value and "eventVersion" in value:
         return "other AWS log"
     if "category" in value and value.keys() & {"resourceId", "operationName"}:
+        return "other Azure log"
+    if "TimeGenerated" in value and value.keys() & {"Type", "TableName", "Category", "_ResourceId"}:
         return "other Azure log"
     return None

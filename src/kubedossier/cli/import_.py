@@ -54,8 +54,9 @@ def command(
     """Archive events from files.
 
     Reads the Console's events (JSON array, NDJSON, CSV), Kubernetes audit logs (audit.k8s.io events, one a line, an
-    EventList, or pretty-printed), and the exports of EKS (CloudWatch), AKS (diagnostic logs) and GKE (Cloud Audit),
-    plain or compressed with gzip, zstd or bzip2. '-' is standard input.
+    EventList, or pretty-printed), and the exports of EKS (CloudWatch, its Logs Insights as JSON or CSV), AKS
+    (diagnostic logs, tables of Log Analytics as JSON or CSV) and GKE (Cloud Audit, messages of Pub/Sub), plain or
+    compressed with gzip, zstd or bzip2. '-' is standard input.
 
     What was archived before is counted and not stored again. A record that cannot be read is kept as a reject with
     its position and reason, and the exit code is 4; when the same comes again from the same file, it is a duplicate.
