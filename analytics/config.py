@@ -58,6 +58,7 @@ class ReportConfig:
     title: str | None = None
     organisation: str | None = None
     frameworks: tuple[str, ...] = ()
+    sections: tuple[str, ...] = ()
     period: str | None = None
     paper: str | None = None
     formats: tuple[str, ...] = ()
@@ -75,7 +76,7 @@ class Config:
     Attributes:
         path: the file it was read from; None when there is none, and then everything else is empty.
         archive: the archive's folder.
-        queries: a folder of the user's own .sql files.
+        queries: a folder of the user's own .sql files; sections: one of sections; frameworks: one of catalogues.
         consoles: the Consoles by name.
         reports: the reports by name.
         findings: what the rules of reports compare with.
@@ -86,6 +87,8 @@ class Config:
     path: Path | None = None
     archive: Path | None = None
     queries: Path | None = None
+    sections: Path | None = None
+    frameworks: Path | None = None
     consoles: dict[str, ConsoleConfig] = field(default_factory=dict)
     reports: dict[str, ReportConfig] = field(default_factory=dict)
     findings: Thresholds = field(default_factory=Thresholds)
@@ -146,7 +149,7 @@ class _Reader(Tables):
     """Turns the parsed file into a Config."""
 
     def config(self, data: dict[str, Any]) -> Config:
-        folders = ("archive", "queries")
+        folders = ("archive", "queries", "sections", "frameworks")
         self.known(data, (*folders, "console", "report", "findings", "job", "techniques"), ())
         consoles = {
             name: self.row(ConsoleConfig, table, ("console", name), name=name)

@@ -35,13 +35,23 @@ def parsed(path: Path, name: str) -> tuple[dict[str, Any], str]:
     """
     try:
         text = path.read_bytes().decode("utf-8-sig")
-        return tomllib.loads(text), text
     except OSError as error:
         raise UsageError(f"Cannot read {name} '{path}': {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise UsageError(f"{name[:1].upper()}{name[1:]} '{path}' is not UTF-8 text") from error
+    return parsed_text(text, path, name), text
+
+
+def parsed_text(text: str, place: str | Path, name: str) -> dict[str, Any]:
+    """What a text holds; ``name`` is what an error calls it.
+
+    Raises:
+        UsageError: it is no TOML.
+    """
+    try:
+        return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"{name[:1].upper()}{name[1:]} '{path}' is no TOML: {error}") from error
+        raise UsageError(f"{name[:1].upper()}{name[1:]} '{place}' is no TOML: {error}") from error
 
 
 class Tables:
@@ -50,7 +60,7 @@ class Tables:
     Args:
         place: the file, as an error names it.
         text: its text.
-        nested: dataclasses of tables inside lists, by name.
+        nested: dataclasses of tables inside lists.
     """
 
     def __init__(self, place: str | Path, text: str, nested: Iterable[type[Any]] = ()) -> None:
@@ -79,7 +89,7 @@ class Tables:
         if kind in self._nested:
             rows = enumerate(self.items(value, where))
             return tuple(self.row(self._nested[kind], each, (*where, str(number))) for number, each in rows)
-        python, words = _TYPES[kind]
+        python, words = _TYPES.get(kind, _TYPES["str"])  # one of some words: which, the reader of the row says
         if not isinstance(value, python) or (bool not in python and isinstance(value, bool)):
             self.fail(where, f"must be {words}, not {value!r}")
         if value == "":
@@ -115,7 +125,8 @@ class Tables:
         """A mistake, with the file and the nearest line that is known."""
         line = next((self.lines[where[:n]] for n in range(len(where), 0, -1) if where[:n] in self.lines), None)
         place = f"'{self.place}'" + (f", line {line}" if line else "")
-        raise UsageError(f"{place}: '{'.'.join(where)}' {what}", hint=hint)
+        what_of = f"'{'.'.join(where)}'" if where else "the file"
+        raise UsageError(f"{place}: {what_of} {what}", hint=hint)
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

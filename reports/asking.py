@@ -25,6 +25,17 @@ if TYPE_CHECKING:
     from kubedossier.analytics.periods import Period
 
 
+_WHOLE = (
+    "cluster_ranking", "provider_ranking", "first_seen_users", "first_seen_ips", "privileged_actions",
+    "denied_requests", "anonymous_access",
+)  # fmt: skip
+QUERIES = (
+    "activity_by_day", "coverage", "coverage_by_cluster", "gaps", "grave_changes", "receipts", "windows",
+    "techniques_by_day", "tactics_by_day", "top_users", "user_days", *_WHOLE,
+)  # fmt: skip
+"""Names of all that every report asks."""
+
+
 @dataclass(frozen=True, slots=True)
 class Asked:
     """All answers of a report, and the mark of each by topic."""
@@ -58,10 +69,7 @@ def ask(archive: Archive, period: Period) -> Asked:
     keep("tactics", archive.answer("tactics_by_day", period=period))
     keep("users", archive.answer("top_users", period=period, limit=0))
     keep("user_days", archive.answer("user_days", period=period, limit=IDENTITIES_SHOWN))
-    for name in (
-        "cluster_ranking", "provider_ranking", "first_seen_users", "first_seen_ips", "privileged_actions",
-        "denied_requests", "anonymous_access",
-    ):  # fmt: skip
+    for name in _WHOLE:
         keep(name, archive.answer(name, period=period, limit=0))
     keep("activity_before", archive.answer("activity_by_day", period=before), "-before")
     keep("coverage_before", archive.answer("coverage", period=before), "-before")

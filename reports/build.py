@@ -24,8 +24,9 @@ from kubedossier.reports.newcomers import Newcomers
 from kubedossier.reports.numbers import count
 from kubedossier.reports.observed import Observed
 from kubedossier.reports.observing import distinct, new_in, observed, previous_counts, total
+from kubedossier.reports.own_sections import ask_own
 from kubedossier.reports.pieces import Chart, Fact, Table
-from kubedossier.reports.sections import SECTIONS
+from kubedossier.reports.sections import contents
 
 if TYPE_CHECKING:
     from kubedossier.analytics.archive import Archive
@@ -51,6 +52,8 @@ def build(archive: Archive, period: Period, request: Request) -> Report:
     found = decided(found, archive.ledger.entries, cover_head.issued.date())
     has_past = seen.previous_known
     cited = access_tables.cited((*seen.actions, *seen.grave), found, mark=asked.marks["privileged_actions"])
+    sections = contents([(one.name, one.title) for one in request.own], controls=bool(request.frameworks))
+    own = ask_own(archive, period, request.own, sections, asked.collection)
     manifest_file = manifest(manifest_head(cover_head, request), asked.collection)
     seal = hashlib.sha256(manifest_file.data).hexdigest()
     above = frozenset(event for one in found if one.rating == "exception" for event in one.events)
@@ -59,7 +62,7 @@ def build(archive: Archive, period: Period, request: Request) -> Report:
     shaded_lines = wording.WEEKENDS if period.days <= figures.WEEKENDS_SHOWN else ""
     return Report(
         cover=cover(asked, cover_head, period, request, seen, seal),
-        sections=tuple(one for one in SECTIONS if request.frameworks or one.id != "controls"),
+        sections=sections,
         lead=wording.lead(seen, found, period, distinct(asked)),
         key_figures=wording.key_figures(seen, asked.marks, previous_counts(asked), distinct(asked)),
         findings=found,
@@ -104,6 +107,7 @@ def build(archive: Archive, period: Period, request: Request) -> Report:
         ),
         cited=cited,
         denied=access_tables.denied(asked.frame("denied_requests"), mark=asked.marks["denied_requests"]),
+        own=own,
         custody=custody(asked, cover_head, checked),
         evidence=asked.collection.evidence,
         method=wording.METHOD,

@@ -100,6 +100,40 @@ class KnownIdentity:
 
 
 @dataclass(frozen=True, slots=True)
+class Control:
+    """One control of a catalogue.
+
+    Attributes:
+        shows: what of it the record shows; cannot: what it does not.
+        sections: ids of the report's sections; queries: names of what was asked; rules: of the findings on it.
+        support: the most that a record without holes does for it.
+        confidence: how sure the catalogue is that the control asks for this, ``high``, ``medium`` or ``low``.
+    """
+
+    id: str
+    title: str
+    shows: str
+    sections: tuple[str, ...]
+    queries: tuple[str, ...]
+    rules: tuple[str, ...]
+    support: Support
+    cannot: str
+    confidence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Framework:
+    """A control catalogue with its version and source."""
+
+    id: str
+    name: str
+    title: str
+    version: str
+    source: str
+    controls: tuple[Control, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Mapped:
     """One control, and how far this record supports it; ``open_rules`` are rating and name of findings on it."""
 

@@ -11,9 +11,27 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
+from kubedossier.analytics.catalogue import Query
 from kubedossier.analytics.thresholds import Thresholds
-from kubedossier.reports.judgements import Finding, KnownIdentity, Mapping, RuleNote
+from kubedossier.reports.judgements import Finding, Framework, KnownIdentity, Mapping, RuleNote
 from kubedossier.reports.pieces import Chart, Fact, KeyFigure, Phrase, Picture, Table
+
+
+@dataclass(frozen=True, slots=True)
+class OwnSource:
+    """A user's section before anything was asked: its template, and the queries it wants, each checked.
+
+    Attributes:
+        name: of the file; id of the section, and what controls name.
+        place: the template's file, as an error names it.
+        queries: of the user and of the package, in the order of the header.
+    """
+
+    name: str
+    title: str
+    place: str
+    template: str
+    queries: tuple[Query, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +44,9 @@ class Request:
         classification: printed on every page; may be empty.
         prepared_by: from the configuration; empty leaves a line to fill in by hand.
         reviewer, audience: from the configuration; empty where it says nothing.
-        frameworks: ids of the control frameworks to map to.
+        frameworks: the control catalogues to map to.
         logo: a picture that was checked, or None.
+        own: sections of the user's own, in their order.
         thresholds: what the rules of the findings compare with.
         issued: the day or moment printed as issued, aware UTC; None takes the time of the ledger's entry.
     """
@@ -39,9 +58,10 @@ class Request:
     reviewer: str = ""
     audience: str = ""
     title: str = ""
-    frameworks: tuple[str, ...] = ()
+    frameworks: tuple[Framework, ...] = ()
     logo: Picture | None = None
     issued: datetime | None = None
+    own: tuple[OwnSource, ...] = ()
     thresholds: Thresholds = field(default_factory=Thresholds)
 
 
@@ -127,6 +147,42 @@ class Attachment:
 
 
 @dataclass(frozen=True, slots=True)
+class OwnColumn:
+    """One column of an answer in a user's section: its name and type in the header of the query, its unit."""
+
+    name: str
+    type: str
+    unit: str
+
+
+@dataclass(frozen=True, slots=True)
+class OwnAnswer:
+    """What a query of a user's section gave.
+
+    Attributes:
+        name: of the query, and in the template.
+        rows: the first rows of ``total``, as plain values; times are aware UTC.
+    """
+
+    name: str
+    title: str
+    mark: str
+    columns: tuple[OwnColumn, ...]
+    rows: tuple[tuple[object, ...], ...]
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class OwnSection:
+    """A section made of a user's template and queries; ``place`` is the template's file, as an error names it."""
+
+    section: Section
+    place: str
+    template: str
+    answers: tuple[OwnAnswer, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Completeness:
     """Section 2: what was collected, and whether every record is accounted for."""
 
@@ -164,6 +220,7 @@ class Report:
     cited: Table | None
     privileged: Table
     denied: Table
+    own: tuple[OwnSection, ...]
     custody: tuple[Fact, ...]
     evidence: tuple[Evidence, ...]
     method: tuple[str, ...]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from kubedossier.reports.model import Section
 
 SECTIONS = (
@@ -18,3 +20,11 @@ SECTIONS = (
     Section("method", "A3", "Method and limits"),
     Section("sign-off", "A4", "Review and sign-off"),
 )
+
+
+def contents(own: Sequence[tuple[str, str]], *, controls: bool) -> tuple[Section, ...]:
+    """The sections of one report: users' own, by name and title, stand after the built-in ones of the body."""
+    at = next(index for index, one in enumerate(SECTIONS) if one.id == "controls")
+    before, mapping, annex = SECTIONS[:at], SECTIONS[at : at + 1] if controls else (), SECTIONS[at + 1 :]
+    body = [*((one.id, one.title) for one in before), *own, *((one.id, one.title) for one in mapping)]
+    return (*(Section(name, str(number), title) for number, (name, title) in enumerate(body, 1)), *annex)

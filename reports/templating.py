@@ -1,4 +1,4 @@
-"""Fills the templates of the report: the only module that knows the template engine.
+"""Fills the templates of the report: the module that knows the template engine.
 
 Templates get the frozen model and nothing else. Everything they print is escaped, an undefined name is an error, and
 an audited string reaches the page through ``text`` alone.
@@ -12,6 +12,7 @@ from importlib import resources
 from typing import Any
 
 from kubedossier.reports import charts, numbers, text
+from kubedossier.reports.own_templates import written
 from kubedossier.reports.rosette import rosette
 
 
@@ -51,6 +52,7 @@ def _environment() -> Any:
         "count": numbers.count,
         "moment": numbers.moment,
         "w3c": _w3c,
+        "written": written,
     }
     return environment
 

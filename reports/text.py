@@ -83,6 +83,11 @@ def markup(raw: str | None, *, limit: int = LIMIT) -> Markup:
     return Markup('<span class="v">{}</span>').format(inner)
 
 
+def visible(written: str) -> str:
+    """Markup or text in which every character can be seen: the last net under what users' templates print."""
+    return "".join(char if char in "\n\t\u00a0" or _is_plain(char) else f"[U+{ord(char):04X}]" for char in written)
+
+
 def prose(phrase: Iterable[Part]) -> Markup:
     """A sentence of our own words and audited values as HTML."""
     return Markup("").join(markup(part.raw, limit=60) if isinstance(part, Value) else escape(part) for part in phrase)

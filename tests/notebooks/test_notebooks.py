@@ -19,7 +19,7 @@ NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
 PROMISED = {
     "01-first-look": ["records without a usable time"],
     "02-hunting": [f"{INTRUDER} and 1 more from {NEW_ADDRESS}", "serviceaccount/token", "cluster-admin", "<svg"],
-    "03-your-own-query": ["Changes by hand - October 2026", "not one single select", "<svg"],
+    "03-your-own-query": ["Changes by hand - October 2026", "not one single select", "Section 8, Changes by hand: evidence E", "<svg"],
 }
 
 

@@ -12,7 +12,9 @@ import click
 from kubedossier.cli import PERIODS, Settings, example
 
 if TYPE_CHECKING:
-    from kubedossier.analytics.config import ReportConfig
+    from collections.abc import Sequence
+
+    from kubedossier.analytics.config import Config, ReportConfig
     from kubedossier.analytics.periods import Period
     from kubedossier.reports.model import Report, Request
     from kubedossier.reports.pieces import Picture
@@ -58,6 +60,13 @@ kubedossier report --period 2026-10 --as-of 42 --issued 2026-11-01
     metavar="NAME",
     help="Map to a control framework; repeat it, or write soc2,pci-dss.  [default: none]",
 )
+@click.option(
+    "--section",
+    "sections",
+    multiple=True,
+    metavar="NAME",
+    help="Add a section of your own; repeat it, or write one,two.  [default: none]",
+)
 @click.option("--organisation", metavar="TEXT", help="Whose clusters these are.")
 @click.option("--classification", metavar="TEXT", help="Printed on every page, such as Confidential.")
 @click.option("--logo", type=click.Path(path_type=Path), metavar="FILE", help="A PNG or SVG for the cover.")
@@ -77,6 +86,7 @@ def command(
     output: str | None,
     paper: str | None,
     frameworks: tuple[str, ...],
+    sections: tuple[str, ...],
     organisation: str | None,
     classification: str | None,
     logo: Path | None,
@@ -91,7 +101,8 @@ def command(
 
     The HTML holds the same numbers in one page that opens from a disk and loads nothing; the JSON is for programs.
 
-    Frameworks: soc2, pci-dss, iso27001, nist-800-53, hipaa, cis-kubernetes, dora, nis2, fedramp.
+    Frameworks: soc2, pci-dss, iso27001, nist-800-53, hipaa, cis-kubernetes, dora, nis2, fedramp, and those in the
+    folder 'frameworks' of the configuration. Sections of your own are in its folder 'sections'.
     """
     from kubedossier.analytics.archive import Archive
     from kubedossier.analytics.periods import parse_period
@@ -104,8 +115,8 @@ def command(
     _check_output(output, wanted)
     root = settings.archive_path()
     span = parse_period(period or chosen.period or "last-month", now=datetime.now(UTC))
-    request = _request(chosen, frameworks, organisation, classification, logo, issued)
-    request = replace(request, thresholds=settings.config.findings)
+    request = _request(chosen, organisation, classification, logo, issued)
+    request = _with_own(request, settings.config, frameworks or chosen.frameworks, sections or chosen.sections)
     archive = Archive(root, as_of=as_of)
     detail(f"Asking the archive at '{root}' about {span.title()}.")
     report = build(archive, span, request)
@@ -148,9 +159,19 @@ def _check_output(output: str | None, formats: tuple[str, ...]) -> None:
         write_bytes(b"")
 
 
+def _with_own(request: Request, config: Config, frameworks: Sequence[str], sections: Sequence[str]) -> Request:
+    """The request with the catalogues and sections that were asked for, and with the configuration's thresholds."""
+    from kubedossier.reports import catalogues
+    from kubedossier.reports.own_sections import read_sections
+
+    own = read_sections(config.sections, sections, config.queries)
+    queries = [query.name for one in own for query in one.queries]
+    chosen = catalogues.chosen(frameworks, config.frameworks, sections=[one.name for one in own], queries=queries)
+    return replace(request, frameworks=chosen, own=own, thresholds=config.findings)
+
+
 def _request(
     chosen: ReportConfig,
-    frameworks: tuple[str, ...],
     organisation: str | None,
     classification: str | None,
     logo: Path | None,
@@ -158,7 +179,6 @@ def _request(
 ) -> Request:
     """What was asked for, and where nothing was, what the configuration says."""
     from kubedossier.analytics.errors import UsageError
-    from kubedossier.reports import controls
     from kubedossier.reports.model import Request
 
     if len(chosen.title or "") > LONGEST_TITLE:
@@ -171,7 +191,6 @@ def _request(
         prepared_by=chosen.prepared_by or "",
         reviewer=chosen.reviewer or "",
         audience=chosen.audience or "",
-        frameworks=controls.chosen(frameworks or chosen.frameworks),
         logo=_picture(logo or chosen.logo),
         issued=_issued(issued),
     )
