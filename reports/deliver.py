@@ -1,4 +1,4 @@
-"""Copies of a finished document where people look for it: all of them, complete, or none.
+"""Copies of finished documents where people look for them: all of them, complete, or none.
 
 A folder must be there already: making it could fill the disk below a mount that failed. Nothing is written through a
 symbolic link, since whoever may place one could have the document overwrite another's file.
@@ -12,7 +12,7 @@ import re
 import secrets
 import stat
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
@@ -27,14 +27,13 @@ _NEW = os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_WRONLY | os.O_CLOEXEC
 
 
 @contextmanager
-def placed(data: bytes, name: str, folders: Sequence[Path]) -> Iterator[tuple[Path, ...]]:
-    """The document in each folder, complete and durable, while the block runs; it stays if the block ends well.
+def placed(documents: Mapping[str, bytes], folders: Sequence[Path]) -> Iterator[tuple[Path, ...]]:
+    """The documents in each folder, complete and durable, while the block runs; they stay if the block ends well.
 
     Otherwise every copy is taken back, and what had its name before has it again.
 
     Args:
-        data: the document.
-        name: the file's name.
+        documents: each by the name of its file.
         folders: where to; each must be there and be no symbolic link.
 
     Raises:
@@ -42,10 +41,12 @@ def placed(data: bytes, name: str, folders: Sequence[Path]) -> Iterator[tuple[Pa
     """
     folders = tuple(dict.fromkeys(folders))
     with ExitStack() as stack:
-        copies = [stack.enter_context(_copy(folder, name, data)) for folder in folders]
+        copies = [
+            stack.enter_context(_copy(folder, name, data)) for folder in folders for name, data in documents.items()
+        ]
         for copy in copies:
             copy.appear()
-        yield tuple(folder / name for folder in folders)
+        yield tuple(folder / name for folder in folders for name in documents)
         for copy in copies:
             copy.stays = True
 

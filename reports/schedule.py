@@ -8,6 +8,7 @@ snapshot is taken and a report is made is not known here; that is given.
 from __future__ import annotations
 
 import hashlib
+import shutil
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass
@@ -48,8 +49,8 @@ class Hands(Protocol):
         """Take the job's snapshot."""
         ...
 
-    def report(self, job: JobConfig, period: Period, as_of: int, output: Path) -> None:
-        """Make the job's report of a period, from the archive as of an entry, as a PDF in a file."""
+    def report(self, job: JobConfig, period: Period, as_of: int, folder: Path) -> None:
+        """Make the job's report of a period, from the archive as of an entry: a file in a folder for each format."""
         ...
 
 
@@ -209,27 +210,28 @@ class Schedule:
         return replace(state, last=last, waiting=left, failures=0, failing_since=None)
 
     def _report(self, due: plan.Due, period: Period, states: Mapping[str, JobState]) -> Done:
-        job, draft = due.job, self._book.folder / f"{due.job.name}.draft.pdf"
+        job, draft = due.job, self._book.folder / f"{due.job.name}.draft"
         self._note_troubles(states)
         seq, digest = Ledger.read(self._root).head
         concern: Exception | None = None
         try:
-            draft.unlink(missing_ok=True)
+            shutil.rmtree(draft, ignore_errors=True)
+            draft.mkdir()
             try:
                 self._hands.report(job, period, seq, draft)
             except FindingsError as error:
-                if not draft.exists():
+                if not any(draft.iterdir()):
                     raise
                 concern = error
-            data = draft.read_bytes()
+            name = f"{job.report or 'monthly'}-{period.label}"
+            made = {f"{name}{one.suffix}": one.read_bytes() for one in sorted(draft.iterdir(), key=_pdf_first)}
         finally:
-            draft.unlink(missing_ok=True)
+            shutil.rmtree(draft, ignore_errors=True)
         own = self._book.folder.parent / period.label
         own.mkdir(exist_ok=True)
-        report = job.report or "monthly"
         folders = (own, *(one.directory.absolute() for one in job.deliver))
-        with self._shield(), placed(data, f"{report}-{period.label}.pdf", folders) as paths:
-            facts = _facts(due, period, data, paths) | {"report": report, "as_of": {"seq": seq, "sha256": digest}}
+        with self._shield(), placed(made, folders) as paths:
+            facts = _facts(due, period, made, folders) | {"as_of": {"seq": seq, "sha256": digest}}
             with Writer(self._root) as writer:
                 writer.append("delivery", new_id(self._now()), facts)
         return Done(due, DONE, concern, paths)
@@ -251,7 +253,15 @@ class Schedule:
             writer.append("note", new_id(self._now()), note_of(troubles))
 
 
-def _facts(due: plan.Due, period: Period, data: bytes, paths: Sequence[Path]) -> dict[str, Any]:
+def _pdf_first(path: Path) -> tuple[bool, str]:
+    return (path.suffix != ".pdf", path.name)
+
+
+def _facts(due: plan.Due, period: Period, made: Mapping[str, bytes], folders: Sequence[Path]) -> dict[str, Any]:
+    """What the ledger holds of a delivery: the first file, which is the PDF where there is one, and then the others."""
+    first, *others = (
+        {"name": name, "sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)} for name, data in made.items()
+    )
     return {
         "job": {
             "name": due.job.name,
@@ -260,6 +270,8 @@ def _facts(due: plan.Due, period: Period, data: bytes, paths: Sequence[Path]) ->
             "timezone": due.job.timezone,
         },
         "period": {"start": time_text(period.start), "end": time_text(period.end), "label": period.label},
-        "file": {"name": paths[0].name, "sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)},
-        "to": [{"directory": str(one.parent)} for one in paths],
+        "report": due.job.report or "monthly",
+        "file": first,
+        **({"also": others} if others else {}),
+        "to": [{"directory": str(one)} for one in dict.fromkeys(folders)],
     }

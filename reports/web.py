@@ -55,7 +55,7 @@ def html_bytes(report: Report) -> bytes:
         logo=_data_url(logo.mime, logo.data) if logo else "",
         files={one.name: _data_url(_mime(one.name), one.data) for one in report.attachments if _fits(one.data)},
     )
-    return page.encode()
+    return (page + "\n").encode()
 
 
 def _policy(style: str, script: str) -> str:

@@ -95,6 +95,15 @@ def test_a_due_report_is_delivered_and_stands_in_the_ledger(place, run):
     assert run("schedule", "due", now="2026-11-01T06:01") == (0, "", "")
 
 
+def test_a_job_delivers_the_formats_of_its_report(place, run):
+    (place / "kubedossier.toml").write_text(f'{NOTHING_FAILS}\n[report.monthly]\nformats = ["pdf", "html"]\n')
+    run("schedule", "due")
+    _, out, _ = run("schedule", "due", now="2026-11-01T06:00")
+    names = [Path(one.strip()).name for one in out.splitlines()[1:]]
+    assert names == ["monthly-2026-10.pdf", "monthly-2026-10.html"] * 2
+    assert (place / "out/monthly-2026-10.html").read_bytes().startswith(b"<!DOCTYPE html>")
+
+
 def test_the_same_report_can_be_made_again_from_what_the_ledger_says(place, run):
     (place / "kubedossier.toml").write_text(NOTHING_FAILS)
     run("schedule", "due")

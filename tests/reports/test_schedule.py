@@ -37,6 +37,7 @@ class Hands:
     def __init__(self) -> None:
         self.done: list[str] = []
         self.errors: list[BaseException | None] = []
+        self.formats = ["pdf"]
 
     def _work(self, what: str) -> None:
         error = self.errors.pop(0) if self.errors else None
@@ -47,8 +48,9 @@ class Hands:
     def snapshot(self, job) -> None:
         self._work(job.name)
 
-    def report(self, job, period, as_of, output: Path) -> None:
-        output.write_bytes(f"%PDF {period.label}".encode())
+    def report(self, job, period, as_of, folder: Path) -> None:
+        for one in self.formats:
+            (folder / f"made.{one}").write_bytes(f"%{one.upper()} {period.label}".encode())
         self._work(f"{job.name} {period.label}")
 
 
@@ -277,6 +279,23 @@ def test_a_delivery_stands_in_the_ledger_with_the_documents_hash(world, tmp_path
     assert entry["job"]["due"] == "2026-11-01T06:00:00.000000Z"
     assert [Path(one["directory"]) for one in entry["to"]] == [it.root / "reports" / "2026-10", out]
     assert (it.root / "reports" / "2026-10" / "monthly-2026-10.pdf").read_bytes() == data
+    assert verify(it.root).findings == ()
+
+
+def test_a_report_in_several_formats_is_one_delivery_that_names_each(world, tmp_path):
+    out = tmp_path / "out"
+    out.mkdir()
+    it = world(JobConfig("monthly", "report", "0 6 1 * *", deliver=(DeliveryConfig(out),)))
+    it.hands.formats = ["html", "pdf", "json"]
+    it.due("2026-11-01T06:00")
+    (entry,) = it.deliveries
+    named = [entry["file"], *entry["also"]]
+    assert [one["name"].split(".")[-1] for one in named] == ["pdf", "html", "json"]
+    for one in named:
+        assert one["sha256"] == hashlib.sha256((out / one["name"]).read_bytes()).hexdigest()
+    assert [Path(one["directory"]) for one in entry["to"]] == [it.root / "reports" / "2026-10", out]
+    assert len(it.outcomes[0].paths) == 6
+    assert not list(it.root.rglob("*.draft*"))
     assert verify(it.root).findings == ()
 
 

@@ -112,8 +112,8 @@ class Commands:
         else:
             self._run("snapshot")
 
-    def report(self, job: JobConfig, period: Period, as_of: int, output: Path) -> None:
-        """Make the job's report; the path that the command prints is that of a draft, and not for anybody."""
+    def report(self, job: JobConfig, period: Period, as_of: int, folder: Path) -> None:
+        """Make the job's report; the paths that the command prints are those of drafts, and not for anybody."""
         with contextlib.redirect_stdout(io.StringIO()):
             self._run(
                 "report",
@@ -122,10 +122,8 @@ class Commands:
                 period_text(period),
                 "--as-of",
                 str(as_of),
-                "--format",
-                "pdf",
                 "--output",
-                str(output),
+                str(folder),
             )
 
     def _run(self, *words: str) -> None:
