@@ -4,8 +4,8 @@
   const words = new Intl.Collator("en", { numeric: true, sensitivity: "base" });
   const told = document.getElementById("page-told");
 
-  const shown = (row, column) => row.cells[column].textContent.trim();
-  const key = (row, column) => row.cells[column].dataset.key;
+  const shown = (row, column) => (row.cells[column]?.textContent ?? "").trim();
+  const key = (row, column) => row.cells[column]?.dataset.key;
 
   // Numbers and times carry a key; what has none, in a column that has some, comes last either way.
   const compared = (column, direction) => (one, other) => {
@@ -17,8 +17,8 @@
 
   const sortable = (table) => {
     const body = table.tBodies[0];
-    const original = [...body.rows];
-    if (original.length < 2) return;
+    const original = [...(body?.rows ?? [])];
+    if (original.length < 2 || !table.tHead?.rows.length) return;
     const heads = [...table.tHead.rows[0].cells];
     heads.forEach((head, column) => {
       if (head.tagName !== "TH") return;

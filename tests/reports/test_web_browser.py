@@ -300,6 +300,21 @@ def test_no_table_is_wider_than_the_paper(context, files):
     assert wide == []
 
 
+def test_a_table_of_a_users_own_section_may_be_of_any_shape(context, files, tmp_path):
+    own = "<table><tr><td>1</td></tr><tr><td>2</td></tr></table>"
+    own += "<table><thead><tr><th scope=col>A</th><th scope=col>B</th></tr></thead>"
+    own += "<tbody><tr><td>b</td></tr><tr></tr></tbody></table>"
+    path = tmp_path / "own.html"
+    path.write_text(files["quiet"].read_text("utf-8").replace("</main>", f"{own}</main>"), "utf-8")
+    page = context.new_page()
+    said = []
+    page.on("pageerror", lambda one: said.append(str(one)))
+    page.goto(path.as_uri())
+    page.locator("main table").last.get_by_role("button").last.click()
+    assert page.locator("main table").last.locator("[aria-sort=ascending]").count() == 1
+    assert said == []
+
+
 def test_movement_is_left_out_where_it_is_not_wanted(context, chromium, files, busy_page):
     assert busy_page.evaluate("getComputedStyle(document.documentElement).scrollBehavior") == "auto"
     busy_page.emulate_media(reduced_motion="no-preference")
