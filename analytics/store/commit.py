@@ -142,7 +142,8 @@ class Writer:
 
         Raises:
             BusyError: another writer appended an entry meanwhile.
-            StorageError: an earlier commit of this writer failed, or this one did after its entry was in place.
+            StorageError: the disk failed, now or in an earlier commit of this writer; the message says whether the
+                entry is in place.
         """
         if self._failed:
             raise StorageError("The archive's storage failed before", hint="Run the command again.")
@@ -163,7 +164,8 @@ class Writer:
         listed = {one["path"] for one in entry.get("files", {}).get("add", ())}
         self._moves = [move for move in self._moves if move[1] in listed]  # others are left from what was given up
         self._failed = True  # until it is known that all went well
-        self._commit(seq + 1, staged_name(seq + 1, entry_id), line)
+        with storage_errors("Writing to the archive"):
+            self._commit(seq + 1, staged_name(seq + 1, entry_id), line)
         self._failed = False
         digest = hashlib.sha256(line).hexdigest()
         self.ledger = Ledger(self.root, (*self.ledger.entries, entry), (*self.ledger.hashes, digest))
@@ -223,7 +225,8 @@ class Writer:
         lost = {seq: digest for seq, digest in heads.items() if seq > len(hashes) or hashes[seq - 1] != digest}
         if not lost:
             raise KubedossierError("There is no rollback to accept: the archive is the one this machine has seen")
-        now, newest, sound = datetime.now(UTC), max(lost), min(lost) - 1
+        # The witness may know of entries beyond the archive's end alone, where another machine wrote those between.
+        now, newest, sound = datetime.now(UTC), max(lost), min(min(lost) - 1, len(hashes))
         facts = {"rollback": {"seen": {"seq": newest, "sha256": lost[newest]}, "accepted": len(hashes)}}
         entry = self.append("note", new_id(now), facts, at=now)
         # Only then is the later head given up: a crash in between leaves the archive refused, not silently accepted.
@@ -269,10 +272,10 @@ class Writer:
             self.unwitnessed = str(error)
             return
         hashes = self.ledger.hashes
-        if self._accepts_rollback:
-            return
         for seq, digest in sorted(heads.items()):
             if seq > len(hashes) or hashes[seq - 1] != digest:
+                if self._accepts_rollback:
+                    return
                 raise IntegrityError(
                     f"The archive '{self.root}' is not the one this machine wrote: entry {seq} is another, or gone",
                     hint="Run 'kubedossier verify'. If you restored a backup, 'kubedossier verify --accept-rollback' "

@@ -92,6 +92,6 @@ def retract(root: Path, text: str, reason: str, *, wait: bool = False) -> Entry:
     """
     if not reason.strip():
         raise UsageError("A retraction needs a reason", hint="It is printed in reports: --reason TEXT")
-    with Writer(root, wait=wait) as writer, storage_errors("Writing to the archive"):
+    with Writer(root, wait=wait) as writer:
         entry = find_snapshot(writer.ledger, text)
         return writer.append("retract", new_id(datetime.now(UTC)), {"retracts": entry["id"], "reason": reason.strip()})

@@ -14,6 +14,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from faultkit import straced
 from faultkit.nursery import Nursery
+from faultkit.outputs import OutputBench
 from faultkit.workload import SCENARIOS, Bench, write_input
 
 # Read before any test takes the variables of whoever runs it away.
@@ -59,6 +60,19 @@ def snapshots(nursery, tmp_path_factory):
             yield Bench(tmp_path_factory.mktemp("snapshot"), nursery, "snapshot", address)
         finally:
             console.terminate()
+
+
+@pytest.fixture(scope="session")
+def output_benches(nursery, tmp_path_factory):
+    """Benches of output files, by name and whether there is an old one."""
+    made = {}
+
+    def get(name, old):
+        if (name, old) not in made:
+            made[name, old] = OutputBench(tmp_path_factory.mktemp(name), nursery, name, old=old)
+        return made[name, old]
+
+    return get
 
 
 @pytest.fixture(params=[one for one in SCENARIOS if one != "snapshot"])

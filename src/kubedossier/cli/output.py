@@ -6,16 +6,19 @@ complete.
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
 import click
 
 from kubedossier.analytics.errors import StorageError, UsageError
+
+_NEW = os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_RDWR | os.O_CLOEXEC
 
 
 def visible(text: str) -> str:
@@ -74,28 +77,41 @@ def write_bytes(data: bytes) -> None:
 
 @contextmanager
 def complete_file(path: Path) -> Iterator[IO[bytes]]:
-    """Open a file that appears under its name only when the block ends without an error.
+    """Open a file that appears under its name, whole and durable, only when the block ends without an error.
+
+    What had the name stays until then. A link is followed.
 
     Raises:
-        StorageError: the folder does not exist or cannot be written.
+        StorageError: the folder does not exist or cannot be written, or the disk failed.
+        UsageError: a folder, a device or a pipe has the name.
     """
-    import tempfile
+    from kubedossier.analytics.store.folders import fsync, fsync_folder
 
+    target = path.resolve() if path.is_symlink() else path
+    if target.exists() and not target.is_file():
+        raise UsageError(f"'{path}' is no file", hint="Name a file; most commands write to stdout without -o.")
+    draft = target.with_name(f".kubedossier-{os.urandom(8).hex()}")
     try:
-        handle = tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False)  # noqa: SIM115
+        descriptor = os.open(draft, _NEW, 0o666)
     except OSError as error:
         raise StorageError(
             f"Cannot write '{path}': {error.strerror}", hint="Does the folder exist, and may you write in it?"
         ) from error
     try:
-        with handle:
-            yield handle
-            handle.flush()
-            os.fsync(handle.fileno())
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(handle.name, 0o666 & ~umask)  # noqa: PTH101
-        os.replace(handle.name, path)  # noqa: PTH105
-    except BaseException:
-        Path(handle.name).unlink(missing_ok=True)
+        with os.fdopen(descriptor, "w+b") as file:
+            yield file
+            file.flush()
+            fsync(descriptor)
+        os.replace(draft, target)  # noqa: PTH105
+        with suppress(PermissionError):  # a folder may be written and not read
+            fsync_folder(target.parent.resolve())
+    except BaseException as error:
+        with suppress(OSError):
+            draft.unlink()
+        if isinstance(error, OSError) and not isinstance(error, BrokenPipeError):
+            full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+            raise StorageError(
+                f"Writing '{path}' failed: {error.strerror or error}",
+                hint=f"{'Free some space' if full else 'Check the disk'}, then run it again.",
+            ) from error
         raise

@@ -175,6 +175,22 @@ def test_a_restored_backup_is_refused_until_it_is_accepted_and_the_ledger_tells_
     assert "entry-replaced" in kinds(root, "quick", head=head)
 
 
+def test_a_rollback_is_accepted_where_another_machine_wrote_what_came_between(root):
+    ledger = Ledger.read(root)
+    path = witness.path_of(ledger.archive_id)
+    lines = path.read_text().splitlines(keepends=True)
+    path.write_text(lines[0] + lines[-1])  # this machine saw the first entry and the fourth alone
+    for entry in ledger.entries[2:]:
+        for one in entry["files"]["add"]:
+            (root / one["path"]).unlink()
+        entry_path(root, entry["seq"]).unlink()
+    assert kinds(root) == {"rolled-back"}
+    with Writer(root, accept_rollback=True) as writer:
+        assert writer.record_rollback()["rollback"]["accepted"] == 2
+    assert kinds(root) == set()
+    assert witness.heads(ledger.archive_id).keys() == {1, 2, 3}
+
+
 def test_a_sound_archive_has_no_rollback_to_accept(root):
     with Writer(root, accept_rollback=True) as writer, pytest.raises(KubedossierError, match="no rollback"):
         writer.record_rollback()

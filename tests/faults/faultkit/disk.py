@@ -9,6 +9,7 @@ watched folder count; everything else passes through.
 from __future__ import annotations
 
 import errno
+import fcntl
 import io
 import os
 import pickle
@@ -43,7 +44,7 @@ class Disk:
         self.record = open(record, "wb") if record else None  # noqa: SIM115 - lives as long as the child
         self.real = {
             name: getattr(os, name)
-            for name in ("open", "close", "write", "fsync", "rename", "link", "unlink", "mkdir", "fdopen")
+            for name in ("open", "close", "write", "fsync", "rename", "replace", "link", "unlink", "mkdir", "fdopen")
         }
 
     def install(self):
@@ -105,14 +106,14 @@ class Disk:
             lambda: self.real["write"](descriptor, data[: len(data) // 2]),
             "write",
             where,
-            os.fstat(descriptor).st_size,  # all writers here append
+            _position(descriptor),
             data,
         )
 
     def fdopen(self, descriptor, mode="r", *args, **more):
-        if descriptor not in self.paths or mode != "wb":
+        if descriptor not in self.paths or mode not in _BUFFERS:
             return self.real["fdopen"](descriptor, mode, *args, **more)
-        return io.BufferedWriter(_Raw(self, descriptor), self.buffer_bytes)
+        return _BUFFERS[mode](_Raw(self, descriptor), self.buffer_bytes)
 
     def fsync(self, descriptor):
         where = self.paths.get(descriptor)
@@ -122,6 +123,9 @@ class Disk:
 
     def rename(self, source, target, **more):
         return self._two("rename", source, target, more)
+
+    def replace(self, source, target, **more):
+        return self._two("replace", source, target, more)
 
     def link(self, source, target, **more):
         return self._two("link", source, target, more)
@@ -143,6 +147,16 @@ class Disk:
         return do() if where is None else self._call(do, None, name, where)
 
 
+_BUFFERS = {"wb": io.BufferedWriter, "w+b": io.BufferedRandom}
+
+
+def _position(descriptor):
+    """Where the next write goes."""
+    if fcntl.fcntl(descriptor, fcntl.F_GETFL) & os.O_APPEND:
+        return os.fstat(descriptor).st_size
+    return os.lseek(descriptor, 0, os.SEEK_CUR)
+
+
 class _Raw(io.RawIOBase):
     def __init__(self, disk, descriptor):
         self._disk, self._descriptor = disk, descriptor
@@ -152,6 +166,20 @@ class _Raw(io.RawIOBase):
 
     def writable(self):
         return True
+
+    def readable(self):
+        return True
+
+    def seekable(self):
+        return True
+
+    def seek(self, offset, whence=os.SEEK_SET):
+        return os.lseek(self._descriptor, offset, whence)
+
+    def readinto(self, buffer):
+        data = os.read(self._descriptor, len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
 
     def write(self, data):
         return self._disk.write(self._descriptor, data)

@@ -56,14 +56,22 @@ class Nursery:
 
 def serve() -> None:
     import kubedossier.analytics.archive
+    import kubedossier.analytics.evidence.bundle
     import kubedossier.analytics.ingest.importer
     import kubedossier.analytics.ingest.recheck
     import kubedossier.analytics.store.compact
     import kubedossier.analytics.store.retention
     import kubedossier.analytics.store.verify
+    import kubedossier.cli.bundle
     import kubedossier.cli.import_
+    import kubedossier.cli.query
+    import kubedossier.cli.rejects
+    import kubedossier.cli.report
+    import kubedossier.cli.retract
     import kubedossier.cli.snapshot
-    import kubedossier.cli.verify  # noqa: F401
+    import kubedossier.cli.verify
+    import kubedossier.reports.build
+    import kubedossier.reports.render  # noqa: F401
 
     for line in sys.stdin:
         order = json.loads(line)

@@ -80,10 +80,10 @@ class Model:
             self._edit(path, Folder())
         elif name == "write":
             file = self._find(path)
-            file.now = file.now[: more[0]] + more[1]
+            file.now = file.now[: more[0]] + more[1] + file.now[more[0] + len(more[1]) :]
         elif name == "link":
             self._edit(more[0], self._find(path))
-        elif name == "rename":
+        elif name in ("rename", "replace"):
             added = self._edit(more[0], self._find(path))
             self._edit(path, None, needs=added)
         elif name == "unlink":
