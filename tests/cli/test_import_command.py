@@ -277,6 +277,36 @@ def test_status_tells_what_was_collected_and_what_is_only_imported(kubedossier, 
     assert {day["state"] for row in state["calendar"] for day in row["days"]} == {"imported", "not collected"}
 
 
+def test_odd_records_are_kept_counted_in_the_ledger_and_shown_by_status(kubedossier, archive_path, tmp_path):
+    odd = {
+        "time": None,
+        "provider": "ibm",
+        "attackTechniques": ["quantumTunnelling"],
+        "sourceIPs": "10.0.0.1",
+        "mood": "good",
+    }
+    path = tmp_path / "odd.ndjson"
+    path.write_text("\n".join([event(1), json.dumps(odd), event(2, time="2099-01-01T00:00:00Z"), event(3, mood="bad")]))
+    assert kubedossier("import", path)[0] == 0
+    expected = {
+        "unknown_field": 2,
+        "time_missing": 1,
+        "time_after_receipt": 1,
+        "unknown_provider": 1,
+        "unknown_technique": 1,
+        "wrong_type:sourceIPs": 1,
+    }
+    assert json.loads((archive_path / "ledger" / "00000002.json").read_text())["drift"] == expected
+    assert json.loads(kubedossier("status", "-f", "json")[1])["drift"] == expected
+    out = kubedossier("status")[1]
+    assert all(flag in out for flag in expected)
+    assert {one.parent.name for one in archive_path.rglob("*.parquet")} == {
+        "month=2026-10",
+        "month=2099-01",
+        "month=undated",
+    }
+
+
 def test_no_archive_is_told_with_advice(kubedossier):
     for command in ("status", "verify", "rejects", "query"):
         code, _, err = kubedossier(command, *(["top_users"] if command == "query" else []))

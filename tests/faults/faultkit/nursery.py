@@ -57,7 +57,9 @@ class Nursery:
 def serve() -> None:
     import kubedossier.analytics.archive
     import kubedossier.analytics.evidence.bundle
+    import kubedossier.analytics.ingest.console
     import kubedossier.analytics.ingest.importer
+    import kubedossier.analytics.ingest.pull
     import kubedossier.analytics.ingest.recheck
     import kubedossier.analytics.store.compact
     import kubedossier.analytics.store.retention
