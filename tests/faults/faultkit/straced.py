@@ -55,6 +55,7 @@ def environment(case: Path) -> dict[str, str]:
         **os.environ,
         "XDG_STATE_HOME": str(case / "disk" / "state"),
         "XDG_CONFIG_HOME": str(case / "config"),
+        "KUBEDOSSIER_TOKEN": "any",
         "PYTHONHASHSEED": "0",
         "PYTHONDONTWRITEBYTECODE": "1",
     }
