@@ -20,6 +20,7 @@ from pathlib import Path
 
 import events
 import paging
+import raw_logs
 
 HERE = Path(__file__).resolve().parent
 KUBEDOSSIER = [sys.executable, "-m", "kubedossier"]
@@ -109,6 +110,28 @@ def bench_import(folder: Path, count: int, rounds: int) -> None:
     stored = sum(path.stat().st_size for path in (folder / "import" / "events").rglob("*.parquet"))
     zipped = _gzip_size(folder / "import", folder / "unique.ndjson.gz")
     report("bytes an event, compacted", "gzip -6 of the same raw events", stored / zipped, "<= 1.0", f"{stored:,} B")
+
+
+def bench_raw(folder: Path, count: int, rounds: int) -> None:
+    """Import of a raw audit log, against as many of the Console's events; both by processor time."""
+    raw, native = folder / f"raw-{count}.log", folder / f"events-{count}.ndjson"
+    raw_logs.write(count, raw)
+    events.write(count, native)
+
+    def task(source: Path) -> tuple[float, Run]:
+        archive = folder / "raw"
+        shutil.rmtree(archive, ignore_errors=True)
+        command = [*KUBEDOSSIER, "--archive", str(archive), "import", str(source)]
+        env = {"KUBEDOSSIER_WITNESS": str(folder / "witness")}
+        return raw_logs.with_cpu(lambda: measure(command, codes=(0, 4), env=env))
+
+    taken = [(task(raw), task(native)) for _ in range(rounds)]
+    mine, peer = (min(one[at][0] for one in taken) for at in (0, 1))
+    detail = f"{count / mine:,.0f} events a second of processor time against {count / peer:,.0f}"
+    report(f"import of {count:,} raw lines", "rate of the Console's JSON", peer / mine, ">= 0.5", detail)
+    peaks = [max(one[at][1].peak_bytes for one in taken) for at in (0, 1)]
+    detail = f"{peaks[0] / 2**20:,.0f} MiB against {peaks[1] / 2**20:,.0f} MiB"
+    report("peak memory of it", "of the Console's JSON", peaks[0] / peaks[1], "<= 1.2", detail)
 
 
 def bench_repeat(folder: Path, count: int, rounds: int) -> None:
@@ -217,14 +240,16 @@ def main() -> None:
     parser.add_argument("--events", type=int, default=1_000_000)
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--folder", type=Path, help="where the data lie; kept there for the next run")
-    parser.add_argument("only", nargs="*", help="import, repeat, start, snapshot, pages; all when none is named")
+    parser.add_argument("only", nargs="*", help="import, raw, repeat, start, snapshot, pages; all when none is named")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="kubedossier-bench-") as temporary:
         folder = asked.folder or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
-        chosen = asked.only or ["import", "repeat", "start", "snapshot", "pages"]
+        chosen = asked.only or ["import", "raw", "repeat", "start", "snapshot", "pages"]
         if "import" in chosen:
             bench_import(folder, asked.events, asked.rounds)
+        if "raw" in chosen:
+            bench_raw(folder, asked.events, asked.rounds)
         if "repeat" in chosen:
             bench_repeat(folder, asked.events, asked.rounds)
         if "start" in chosen:
