@@ -18,6 +18,7 @@ from typing import Any
 from kubedossier.analytics.archive import Archive
 from kubedossier.analytics.catalogue import Query, load
 from kubedossier.analytics.export.navigator import ATTACK_VERSION
+from kubedossier.analytics.ingest.paths import ApiPath, build_resources
 from kubedossier.analytics.periods import Period
 from kubedossier.analytics.views import is_native
 from kubedossier.analytics.vocabulary import techniques
@@ -176,7 +177,10 @@ def _resources(row: Row) -> list[dict[str, Any]] | None:
     if not row["resource"]:
         return None
     kind = f"{row['resource']}/{row['subresource']}" if row["subresource"] else row["resource"]
-    return [_without_none({"type": kind, "name": row["name"], "namespace": row["namespace"]})]
+    parts = (row["api_group"] or "core", row["api_version"], row["namespace"], row["resource"], row["name"])
+    # A list or a creation names no object; the schema wants a name or an identifier.
+    place = build_resources(ApiPath(*parts, row["subresource"]))
+    return [_without_none({"type": kind, "name": row["name"], "namespace": row["namespace"], "uid": place})]
 
 
 def _cloud(row: Row) -> dict[str, Any] | None:
