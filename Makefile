@@ -14,9 +14,6 @@ NATIVE := DYLD_FALLBACK_LIBRARY_PATH="$$(brew --prefix 2>/dev/null)/lib:/usr/lib
 endif
 RUN := $(NATIVE) $(BIN)
 
-# Into .venv, with uv where there is one.
-INSTALL := $(if $(shell command -v uv),uv pip install --python $(BIN)/python,$(BIN)/python -m pip install) --quiet -e
-
 .DEFAULT_GOAL := help
 .PHONY: help demo notebook test test-faults bench lint format types imports check wheel lock clean
 
@@ -27,8 +24,7 @@ help: ## Show this list
 demo: .venv/.ready-run ## Show the whole way on this machine: events in, answers and a PDF out (into ./dossier)
 	@$(RUN)/kubedossier demo "$(DEMO)"
 
-notebook: .venv/.ready-run ## Open the notebooks in Jupyter Lab, ready to run on ./dossier (made by the demo if absent)
-	@$(BIN)/python -c 'import altair, jupyterlab, vl_convert' 2>/dev/null || $(INSTALL) '.[notebook]'
+notebook: .venv/.ready-notebook ## Open the notebooks in Jupyter Lab, ready to run on ./dossier (made by the demo if absent)
 	@test -e "$(DEMO)" || $(RUN)/kubedossier demo "$(DEMO)"
 	@KUBEDOSSIER_ARCHIVE="$(abspath $(DEMO))" $(RUN)/python -m jupyterlab notebooks
 
@@ -65,9 +61,10 @@ wheel: .venv/.ready-dev ## Build the wheel and the source distribution into dist
 LOCK := uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--no-annotate --quiet --custom-compile-command "make lock"
 
-lock: ## Write requirements.txt and requirements-dev.txt anew (needs uv; UPGRADE=--upgrade takes newer versions)
+lock: ## Write the three requirements files anew (needs uv; UPGRADE=--upgrade takes newer versions)
 	@$(LOCK) $(UPGRADE) --group build -o requirements.txt
 	@$(LOCK) $(UPGRADE) --group dev -c requirements.txt -o requirements-dev.txt
+	@$(LOCK) $(UPGRADE) --group build --extra notebook -c requirements-dev.txt -o requirements-notebook.txt
 
 clean: ## Remove what was built and the virtual environment; archives stay
 	@rm -rf .venv dist build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
@@ -78,3 +75,6 @@ clean: ## Remove what was built and the virtual environment; archives stay
 
 .venv/.ready-dev: requirements-dev.txt $(SETUP_NEEDS)
 	@PYTHON="$(PYTHON)" .ci/setup dev
+
+.venv/.ready-notebook: requirements-notebook.txt $(SETUP_NEEDS)
+	@PYTHON="$(PYTHON)" .ci/setup notebook

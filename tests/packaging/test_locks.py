@@ -9,7 +9,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-LOCKS = ("requirements.txt", "requirements-dev.txt")
+LOCKS = ("requirements.txt", "requirements-dev.txt", "requirements-notebook.txt")
 
 
 def pins(text: str) -> dict[str, str]:
@@ -38,14 +38,19 @@ def test_every_package_of_a_lock_has_hashes(checkout, lock):
 
 def test_the_locks_satisfy_what_the_project_asks_for(checkout):
     project = tomllib.loads((checkout / "pyproject.toml").read_text("utf-8"))
-    run, dev = (pins((checkout / lock).read_text("utf-8")) for lock in LOCKS)
+    run, dev, notebook = (pins((checkout / lock).read_text("utf-8")) for lock in LOCKS)
     wanted = [Requirement(each) for each in project["project"]["dependencies"]]
     for_tests = [Requirement(each) for each in project["dependency-groups"]["dev"] if isinstance(each, str)]
-    for lock, asked in ((run, wanted), (dev, wanted + for_tests)):
+    extra = [Requirement(each) for each in project["project"]["optional-dependencies"]["notebook"]]
+    for lock, asked in ((run, wanted), (dev, wanted + for_tests), (notebook, wanted + extra)):
         missing = [str(each) for each in asked if lock.get(canonicalize_name(each.name)) not in each.specifier]
         assert missing == [], "run `make lock`"
 
 
-def test_what_runs_and_what_tests_are_the_same_versions(checkout):
-    run, dev = (pins((checkout / lock).read_text("utf-8")) for lock in LOCKS)
+def test_what_runs_what_tests_and_what_notebooks_use_are_the_same_versions(checkout):
+    run, dev, notebook = (pins((checkout / lock).read_text("utf-8")) for lock in LOCKS)
     assert {name: dev.get(name) for name in run} == run
+    assert {name: notebook.get(name) for name in run} == run
+    assert {name: dev[name] for name in notebook.keys() & dev.keys()} == {
+        name: notebook[name] for name in notebook.keys() & dev.keys()
+    }
