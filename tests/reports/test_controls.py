@@ -18,10 +18,6 @@ ID = re.compile(r"[A-Z0-9][A-Za-z0-9./()&-]*( (Art\.|Annex|App\.) [0-9A-Z.()a-z]
 SECTIONS = {section.id for section in sections.SECTIONS}
 
 
-def rule_names(report):
-    return {one.rule for one in report.findings}
-
-
 @pytest.mark.parametrize("name", catalogues.FRAMEWORKS)
 def test_a_catalogue_is_well_formed_and_points_at_what_exists(name, busy_report):
     held = catalogues.packaged(name)
@@ -30,7 +26,7 @@ def test_a_catalogue_is_well_formed_and_points_at_what_exists(name, busy_report)
     assert held.name and held.title and held.version and held.source
     ids = [one.id for one in held.controls]
     assert len(ids) == len(set(ids)) > 3
-    rules = rule_names(busy_report) | {"vocabulary", "volume"}
+    rules = {one.name for one in findings.RULES}
     for one in held.controls:
         assert ID.fullmatch(one.id), one.id
         assert one.title and one.shows and one.cannot.endswith(".")
@@ -52,6 +48,24 @@ def test_every_rule_that_rates_bears_on_a_control():
         rule for name in catalogues.FRAMEWORKS for one in catalogues.packaged(name).controls for rule in one.rules
     }
     assert len(findings.RULES) - len(bearing) <= 1
+
+
+@pytest.mark.parametrize("name", catalogues.FRAMEWORKS)
+def test_a_record_of_matched_events_supports_no_control_that_asks_for_all_of_them_or_for_prevention(name):
+    wide = re.compile(
+        r"\b(all|any|only|limited|prevent\w*|protect\w*|promptly|minimi[sz]e|avoid|daily)\b", re.IGNORECASE
+    )
+    for one in catalogues.packaged(name).controls:
+        assert not (one.support == "supports" and wide.search(one.title)), one.id
+
+
+@pytest.mark.parametrize("name", catalogues.FRAMEWORKS)
+def test_what_supports_a_control_is_a_question_that_was_asked(name):
+    for one in catalogues.packaged(name).controls:
+        assert one.support != "supports" or one.queries, one.id
+        assert one.cannot.rstrip(".") not in one.shows
+        assert one.shows[0].isupper() and not one.shows.endswith("."), one.id
+        assert set(one.sections) <= SECTIONS - {"controls"}
 
 
 def test_no_catalogue_speaks_of_compliance():
