@@ -111,6 +111,11 @@ class Reading:
         times = [time for row in self.rows if (time := own_time(row)) is not None]
         return all(before <= after for before, after in itertools.pairwise(times))
 
+    def strays(self, window: Window) -> bool:
+        """Whether an element lies far outside what was asked: then it answers another question, as a cache may."""
+        times = [time for row in self.rows if (time := own_time(row)) is not None]
+        return any(not window.start - _SECOND <= time < window.end + _SECOND for time in times)
+
     def same_rows(self, other: Reading) -> bool:
         """Whether another reading gave the same elements, in whatever order."""
         return Counter(self.rows) == Counter(other.rows)
@@ -179,7 +184,9 @@ def read_window(
         )
         if window.splittable and (reading.heavy or (reading.looped and reading.full_page)):
             return SplitWindow(window, window.split(_parts(reading, page_size, most_rows)))
-        stable = _is_stable(reading, readings) and _begins_the_same(get_page, asked, reading)
+        stable = (
+            _is_stable(reading, readings) and not reading.strays(window) and _begins_the_same(get_page, asked, reading)
+        )
         readings.append(reading)
     last = readings[-1]
     return WindowResult(

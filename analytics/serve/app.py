@@ -8,9 +8,12 @@ Source: the vendor's OpenAPI 33.01.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from collections.abc import Callable, Iterable
+from contextlib import AbstractAsyncContextManager, nullcontext
+from functools import partial
 from importlib import resources
 from typing import Any
 
@@ -27,7 +30,7 @@ from kubedossier.analytics.errors import KubedossierError
 from kubedossier.analytics.serve.answers import csv_pieces, page_body
 from kubedossier.analytics.serve.auth import Access, RefusedError
 from kubedossier.analytics.serve.pages import Pages
-from kubedossier.analytics.serve.parameters import BadParameterError, read_parameters
+from kubedossier.analytics.serve.parameters import Asked, BadParameterError, read_parameters
 
 VERSION = "33.01.137"
 """The version of the Console whose API this is; clients look at it."""
@@ -37,6 +40,7 @@ DESCRIPTION = "openapi-33.01.json"
 
 _API_VERSION = re.compile(r"v\d{1,3}(\.\d{1,3}){0,2}", re.ASCII)
 _LOGIN_BYTES = 64 * 1024
+_SLOW_AT_ONCE = 4
 _PLAIN_BYTES = 1024
 """Smaller answers are not worth compressing; tokens, which must not be, are among them."""
 _GZIP_LEVEL = 1
@@ -88,11 +92,16 @@ def description() -> bytes:
 
 
 class _Api:
-    """The answers; plain functions run in threads, so that one slow question does not stop the others."""
+    """The answers; what asks the archive runs in threads, so that one slow question does not stop the others.
+
+    Threads are few, so whoever sorts by something else than the time, which may take long, waits without one.
+    """
 
     def __init__(self, pages: Pages, access: Access) -> None:
         self._pages = pages
         self._access = access
+        self._slow = asyncio.Semaphore(_SLOW_AT_ONCE)
+        self._slowest = asyncio.Semaphore(1)
 
     def ping(self, request: Request) -> Response:
         self._enter(request)
@@ -126,15 +135,31 @@ class _Api:
         self._enter(request)
         return _token(self._access.renew(request.headers.get("authorization")))
 
-    def audits(self, request: Request) -> Response:
-        self._admit(request, reads_audits=True)
-        page = self._pages.page(read_parameters(request.query_params.multi_items()))
-        return _json(page_body(page.rows), {"Total-Count": str(page.total)})
+    async def audits(self, request: Request) -> Response:
+        asked = await self._read(request)
 
-    def download(self, request: Request) -> Response:
-        self._admit(request, reads_audits=True)
-        rows = self._pages.all(read_parameters(request.query_params.multi_items()))
+        def answer() -> Response:
+            page = self._pages.page(asked)
+            return _json(page_body(page.rows), {"Total-Count": str(page.total)})
+
+        async with self._turn(asked):
+            return await run_in_threadpool(answer)
+
+    async def download(self, request: Request) -> Response:
+        asked = await self._read(request)
+        async with self._turn(asked):
+            rows = await run_in_threadpool(self._pages.all, asked)
         return _Csv(csv_pieces(rows), headers={"Content-Disposition": 'attachment; filename="kubernetes-audits.csv"'})
+
+    async def _read(self, request: Request) -> Asked:
+        """What a request asks for, once it is let in; that may take a hash of its password."""
+        await run_in_threadpool(partial(self._admit, request, reads_audits=True))
+        return read_parameters(request.query_params.multi_items())
+
+    def _turn(self, asked: Asked) -> AbstractAsyncContextManager[object]:
+        if asked.sort == "time":
+            return nullcontext()
+        return self._slowest if asked.sort == "eventBlob" else self._slow
 
     def _admit(self, request: Request, *, reads_audits: bool = False) -> None:
         self._enter(request)

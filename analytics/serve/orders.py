@@ -1,8 +1,8 @@
-"""The order of the events that a request asks for, so that its last page costs about what its first does.
+"""The order of events by time, so that the last page of it costs about what the first does.
 
-By time, only the number of events in each hour is kept, in crowded ones in each minute: an offset then leads to one
-short range, which is sorted when it is asked for. By any other field the whole order is kept once somebody pages
-beyond its beginning. Every value of a request is a bound parameter; only names from fixed tables become SQL text.
+Only the number of events in each hour is kept, in crowded ones in each minute: an offset then leads to one short range,
+which is sorted when it is asked for. Every value of a request is a bound parameter; only names from fixed tables become
+SQL text.
 """
 # ruff: noqa: S608 - the SQL is made of names from fixed tables, never of a request's values
 
@@ -16,12 +16,11 @@ from typing import Protocol
 
 import pyarrow as pa
 
-from kubedossier.analytics.serve.parameters import SORT_KEYS, Asked
+from kubedossier.analytics.serve.parameters import LISTS, SORT_KEYS, Asked
 from kubedossier.analytics.views import NATIVE
 
 # What an event answers under attackTechniques: the Console's own records answer as they came.
 TECHNIQUES = f"case when {NATIVE} then techniques_native else techniques end"
-FIRST_ROWS = 1000
 CROWDED = 20_000
 _EPOCH = datetime(1970, 1, 1)
 _MINUTE_US, _HOUR_US = 60_000_000, 3_600_000_000
@@ -45,11 +44,16 @@ class Order(Protocol):
 
     Attributes:
         total: how many there are.
-        size_bytes: what keeping it costs.
+        block_rows: how many to fetch at once for clients that walk on.
     """
 
     total: int
-    size_bytes: int
+    block_rows: int
+
+    @property
+    def size_bytes(self) -> int:
+        """What keeping it costs."""
+        ...
 
     def keys(self, start: int, end: int) -> pa.Table:
         """``time`` and ``event_id`` of the events at these places."""
@@ -61,15 +65,20 @@ class TimeOrder:
 
     Args:
         source: the archive.
-        asked: filters and direction.
+        where, values: SQL conditions on the events, and their values.
+        reverse: from the last to the first.
 
     Raises:
         StorageError: the archive cannot be read.
     """
 
-    def __init__(self, source: Source, asked: Asked) -> None:
-        self._source, self._reverse = source, asked.reverse
-        self._where, self._values = conditions(asked)
+    block_rows = 500
+
+    def __init__(
+        self, source: Source, where: list[str], values: Mapping[str, object], *, reverse: bool = False
+    ) -> None:
+        self._source, self._reverse = source, reverse
+        self._where, self._values = where, dict(values)
         found = self._counts("epoch_us(time) // $width", {"width": _HOUR_US})
         undated = found.pop(None, 0)
         hours = {hour: count for hour, count in found.items() if hour is not None}
@@ -82,7 +91,7 @@ class TimeOrder:
                 "epoch_us(time) // $hour in (select unnest($hours))",
             )
             spans |= {minute * _MINUTE_US: (_MINUTE_US, count) for minute, count in sizes.items() if minute is not None}
-        ordered = sorted(spans, reverse=asked.reverse)
+        ordered = sorted(spans, reverse=reverse)
         self._starts = array("q", ordered)
         self._ends = array("q", (one + spans[one][0] for one in ordered))
         self._before = array("q", [0])  # how many events stand before each span
@@ -90,7 +99,11 @@ class TimeOrder:
             self._before.append(self._before[-1] + spans[one][1])
         self._dated = self._before[-1]
         self.total = self._dated + undated
-        self.size_bytes = 3 * 8 * len(self._before)
+
+    @property
+    def size_bytes(self) -> int:
+        """What keeping it costs."""
+        return 3 * 8 * len(self._before)
 
     def keys(self, start: int, end: int) -> pa.Table:
         """``time`` and ``event_id`` of the events at these places."""
@@ -117,46 +130,15 @@ class TimeOrder:
 
     def _select(self, more: str, values: Mapping[str, object], by: str, start: int, end: int) -> pa.Table:
         sql = (
-            f"select time, event_id from events {_where([*self._where, more])} "
+            f"select time, event_id from events {where_sql([*self._where, more])} "
             f"order by {by} limit {end - start} offset {start}"
         )
         return self._source.select(sql, self._values | dict(values))
 
     def _counts(self, group: str, values: Mapping[str, object], *more: str) -> dict[int | None, int]:
-        sql = f"select {group} as span, count(*) as n from events {_where([*self._where, *more])} group by all"
+        sql = f"select {group} as span, count(*) as n from events {where_sql([*self._where, *more])} group by all"
         table = self._source.select(sql, self._values | dict(values))
         return dict(zip(table.column("span").to_pylist(), table.column("n").to_pylist(), strict=True))
-
-
-class FieldOrder:
-    """The order by any field, kept whole.
-
-    Args:
-        source: the archive.
-        asked: filters, field and direction.
-        first: only that many places will be asked for.
-
-    Raises:
-        StorageError: the archive cannot be read.
-    """
-
-    def __init__(self, source: Source, asked: Asked, *, first: int | None = None) -> None:
-        where, values = conditions(asked)
-        key = TECHNIQUES if asked.sort == "attackTechniques" else SORT_KEYS[asked.sort]
-        order = f"order by {key} {'desc' if asked.reverse else 'asc'} nulls last, time nulls last, event_id"
-        sql = f"select time, event_id from events {_where(where)} {order}"
-        if first is None:
-            self._table = source.select(sql, values)
-            self.total = self._table.num_rows
-        else:
-            self._table = source.select(f"{sql} limit {first}", values)
-            counted = source.select(f"select count(*) as n from events {_where(where)}", values)
-            self.total = counted.column("n")[0].as_py()
-        self.size_bytes = self._table.nbytes
-
-    def keys(self, start: int, end: int) -> pa.Table:
-        """``time`` and ``event_id`` of the events at these places."""
-        return self._table.slice(start, end - start)
 
 
 def conditions(asked: Asked) -> tuple[list[str], dict[str, object]]:
@@ -189,5 +171,12 @@ def moment(micros: int) -> datetime:
         return datetime.min if micros < 0 else datetime.max
 
 
-def _where(found: list[str]) -> str:
+def key_sql(sort: str) -> str:
+    """What events are sorted by, as a text: a list sorts by its first element, then by the next."""
+    key = TECHNIQUES if sort == "attackTechniques" else SORT_KEYS[sort]
+    return f"array_to_string({key}, chr(1))" if sort in LISTS else f"({key})"
+
+
+def where_sql(found: list[str]) -> str:
+    """Conditions as a clause."""
     return "where " + " and ".join(found) if found else ""

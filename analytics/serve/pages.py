@@ -16,7 +16,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from kubedossier.analytics.serve.orders import FIRST_ROWS, TECHNIQUES, FieldOrder, Order, Source, TimeOrder
+from kubedossier.analytics.serve.field_orders import FieldOrder
+from kubedossier.analytics.serve.orders import TECHNIQUES, Order, Source, TimeOrder, conditions
 from kubedossier.analytics.serve.parameters import Asked
 
 _COLUMNS = (
@@ -25,7 +26,6 @@ _COLUMNS = (
 )
 _KEPT_ORDERS = 64
 _ORDER_BYTES = 512 * 1024 * 1024
-_BLOCK_ROWS = 500
 _KEPT_BLOCKS = 32
 _KEPT_BYTES = 64 * 1024 * 1024
 _DOWNLOAD_ROWS = 2000
@@ -74,10 +74,11 @@ class Pages:
         """
         source = self._current()
         end = asked.offset + asked.page_size
-        population, order = self._order(source, asked, end)
+        population, order = self._order(source, asked)
         rows: list[Row] = []
-        for number in range(asked.offset // _BLOCK_ROWS, -(-min(end, order.total) // _BLOCK_ROWS)):
-            start = number * _BLOCK_ROWS
+        size = order.block_rows
+        for number in range(asked.offset // size, -(-min(end, order.total) // size)):
+            start = number * size
             block = self._block(source, population, order, number)
             rows += block[max(0, asked.offset - start) : end - start]
         return ServedPage(rows, order.total)
@@ -89,7 +90,7 @@ class Pages:
             StorageError: the archive cannot be read; at once, before the first event is taken.
         """
         source = self._current()
-        _, order = self._order(source, asked, None)
+        _, order = self._order(source, asked)
         end = order.total if not asked.limit else min(order.total, asked.offset + asked.limit)
         return (
             row
@@ -97,21 +98,19 @@ class Pages:
             for row in _rows(source, order.keys(offset, min(offset + _DOWNLOAD_ROWS, end)))
         )
 
-    def _order(self, source: Source, asked: Asked, reach: int | None) -> tuple[object, Order]:
-        """A name for the population in its order, and the order; its beginning may do where ``reach`` lies in it."""
+    def _order(self, source: Source, asked: Asked) -> tuple[object, Order]:
+        """A name for the population in its order, and the order."""
         filters = (asked.start_ms, asked.end_ms, asked.users, asked.techniques, asked.clusters)
-        begins = asked.sort != "time" and reach is not None and reach <= FIRST_ROWS
         identity = (source.head, filters, asked.sort, asked.reverse)
         with self._lock:
-            begins = begins and (identity, False) not in self._orders
-            kept = self._orders.setdefault((identity, begins), _Kept())
-            self._orders.move_to_end((identity, begins))
+            kept = self._orders.setdefault(identity, _Kept())
+            self._orders.move_to_end(identity)
         with kept.making:
             if kept.order is None:
                 if asked.sort == "time":
-                    kept.order = TimeOrder(source, asked)
+                    kept.order = TimeOrder(source, *conditions(asked), reverse=asked.reverse)
                 else:
-                    kept.order = FieldOrder(source, asked, first=FIRST_ROWS if begins else None)
+                    kept.order = FieldOrder(source, asked)
         with self._lock:
             while len(self._orders) > _KEPT_ORDERS or (
                 len(self._orders) > 1
@@ -127,8 +126,8 @@ class Pages:
             if (kept := self._blocks.get(name)) is not None:
                 self._blocks.move_to_end(name)
                 return kept
-        start = number * _BLOCK_ROWS
-        rows = _rows(source, order.keys(start, min(start + _BLOCK_ROWS, order.total)))
+        start = number * order.block_rows
+        rows = _rows(source, order.keys(start, min(start + order.block_rows, order.total)))
         with self._lock:
             self._blocks[name] = rows
             while len(self._blocks) > _KEPT_BLOCKS or (
@@ -170,8 +169,9 @@ def _rows(source: Source, keys: pa.Table) -> list[Row]:
     if len(times) < len(ids):
         parts.append("time is null")
     if times:
-        parts.append("time between $first and $last")
-        values |= {"first": min(times), "last": max(times)}
+        # The range spares files, the times spare what stands between them.
+        parts.append("time between $first and $last and time in (select unnest($times))")
+        values |= {"first": min(times), "last": max(times), "times": times}
     sql = f"select {_COLUMNS} from records where ({' or '.join(parts)}) and event_id in (select unnest($ids))"
     found = {row["event_id"]: row for row in source.select(sql, values).to_pylist()}
     return [found[one] for one in ids if one in found]

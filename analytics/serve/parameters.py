@@ -39,6 +39,9 @@ SORT_KEYS = {
 }
 """Field of the API -> what the archive sorts by."""
 
+LISTS = frozenset(("user.groups", "sourceIPs", "attackTechniques", "collections"))
+"""Those of them that are lists of texts; all others but the time are texts."""
+
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)?", re.ASCII)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 

@@ -105,3 +105,19 @@ def test_the_parts_of_any_window_are_that_window(start, length, parts):
 def test_a_record_without_a_readable_time_has_none():
     for raw in (b"{}", b'{"time":null}', b'{"time":5}', b"[]", b"nope", b'{"time":"0001-01-01T00:00:00Z"}', b"\xff"):
         assert own_time(raw) is None
+
+
+def test_an_answer_to_another_question_is_not_taken_for_this_ones():
+    """As a cache on the way gives it: as many rows as are to come, under the right count, of another time."""
+    rows = [raw_at(micros, micros) for micros in (1, 2_000_000, 400_000_000, 402_000_000)]
+    console = FakeConsole(rows, cap=50, includes_from=True, includes_to=True, whole_milliseconds=False, counts=True)
+    window, other = Window(START, START + 300_000_000), Query().between(START + 300_000_000, START + SPAN)
+    wrong = console(other, 0, 50)
+    asked = []
+
+    def get_page(query, offset, limit):
+        asked.append(query)
+        return wrong if len(asked) == 1 else console(query, offset, limit)
+
+    result = read_window(get_page, Query(), window, page_size=50, most_rows=100)
+    assert (result.stable, result.reads, set(result.rows)) == (True, 2, set(rows[:2]))

@@ -324,7 +324,7 @@ def test_what_is_committed_is_told_and_in_the_order_of_time(console, event, arch
     assert sum(step.rows for step in told if isinstance(step, WindowRead)) == 1000
     assert sum(step.receipt.new for step in told if isinstance(step, Committed)) == 1000
     entries = runs(archive_path)
-    assert len(entries) > 3
+    assert len(entries) > 1  # at least; windows that end together are committed together
     starts = [entry["collected"][0]["from"] for entry in entries if entry["collected"]]
     assert starts == sorted(starts)
     assert [entry["console_total"] for entry in entries] == [1000] + [None] * (len(entries) - 1)

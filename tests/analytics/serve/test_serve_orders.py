@@ -9,12 +9,23 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from kubedossier.analytics.archive import Archive
-from kubedossier.analytics.serve import orders, pages
-from kubedossier.analytics.serve.orders import FieldOrder, TimeOrder
+from kubedossier.analytics.serve import field_orders, orders, pages
+from kubedossier.analytics.serve.field_orders import FieldOrder
+from kubedossier.analytics.serve.orders import TimeOrder, conditions, key_sql, where_sql
 from kubedossier.analytics.serve.pages import Pages
-from kubedossier.analytics.serve.parameters import Asked
+from kubedossier.analytics.serve.parameters import SORT_KEYS, Asked
 
 FIRST = datetime(2026, 10, 1, tzinfo=UTC)
+
+
+def fields(number: int) -> dict[str, str]:
+    """Of the event with that number: one of its own, one that most share, lists, and some that are absent."""
+    found = {"message": f'"é {number}"', "cluster": '"prod"' if number % 10 else f'"c{number % 7}"'}
+    if number % 4:
+        found |= {"provider": f'"p{number % 4}"', "sourceIPs": f'["10.0.0.{number % 9}","private"]'}
+    if number % 5 == 0:
+        found |= {"attackTechniques": '["webShell"]' if number % 2 else "[]", "eventBlob": f'"{{{number}}}"'}
+    return found
 
 
 @pytest.fixture(scope="module")
@@ -37,11 +48,29 @@ def make_audits():
         with Intake(path, kind="import") as intake:
             for number, time in enumerate(times):
                 moment = "" if time is None else f'"time":"{time:%Y-%m-%dT%H:%M:%SZ}",'
-                raw = f'{{{moment}"verb":"get","user":{{"username":"u{number % 3}"}},"message":"{number}"}}'
+                names = "".join(f',"{name}":{value}' for name, value in fields(number).items())
+                raw = f'{{{moment}"verb":"get","user":{{"username":"u{number % 3}"}}{names}}}'
                 intake.add([Record(raw.encode(), "console-json")])
             intake.commit({})
 
     return make
+
+
+def whole_order(archive, asked) -> list[dict]:
+    """All of an order, sorted at once."""
+    where, values = conditions(asked)
+    direction = "desc" if asked.reverse else "asc"
+    by = f"{key_sql(asked.sort)} {direction} nulls last, time nulls last, event_id"
+    return archive.select(f"select time, event_id from events {where_sql(where)} order by {by}", values).to_pylist()
+
+
+def stretches_agree(order, everything: list[dict]) -> None:
+    assert order.total == len(everything)
+    assert order.keys(0, order.total).to_pylist() == everything
+    assert order.keys(order.total, order.total).to_pylist() == []
+    for start in range(0, order.total, 17):
+        end = min(start + 19, order.total)
+        assert order.keys(start, end).to_pylist() == everything[start:end]
 
 
 @pytest.mark.parametrize("crowded", [1, 3, 20_000])
@@ -56,17 +85,34 @@ def make_audits():
 def test_any_stretch_of_the_order_by_time_is_that_of_the_whole_order(uneven, monkeypatch, asked, crowded):
     monkeypatch.setattr(orders, "CROWDED", crowded)
     archive = Archive(uneven)
-    order, whole = TimeOrder(archive, asked), FieldOrder(archive, asked)
-    assert order.total == whole.total
-    everything = whole.keys(0, whole.total).to_pylist()
-    assert order.keys(0, order.total).to_pylist() == everything
-    for start in range(0, order.total, 17):
-        end = min(start + 19, order.total)
-        assert order.keys(start, end).to_pylist() == everything[start:end]
+    order = TimeOrder(archive, *conditions(asked), reverse=asked.reverse)
+    stretches_agree(order, whole_order(archive, asked))
+
+
+@pytest.mark.parametrize("filters", [{"reverse": True}, {"users": ("u1", "u2")}])
+@pytest.mark.parametrize(("sample", "cuts", "crowd"), [(20_000, 127, 100_000), (60, 9, 10), (187, 93, 0)])
+@pytest.mark.parametrize("sort", sorted(SORT_KEYS.keys() - {"time"}))
+def test_any_stretch_of_the_order_by_a_field_is_that_of_the_whole_order(
+    uneven, monkeypatch, sort, sample, cuts, crowd, filters
+):
+    monkeypatch.setattr(field_orders, "SAMPLE_ROWS", sample)
+    monkeypatch.setattr(field_orders, "CUTS", cuts)
+    monkeypatch.setattr(field_orders, "CROWD", crowd)
+    archive, asked = Archive(uneven), Asked(sort=sort, **filters)
+    stretches_agree(FieldOrder(archive, asked), whole_order(archive, asked))
 
 
 def test_what_is_kept_of_the_order_by_time_is_small(uneven):
-    assert TimeOrder(Archive(uneven), Asked()).size_bytes <= (61 + 1) * 3 * 8
+    assert TimeOrder(Archive(uneven), [], {}).size_bytes <= (61 + 1) * 3 * 8
+
+
+def test_what_is_kept_of_the_order_by_a_field_is_a_few_stretches(uneven, monkeypatch):
+    monkeypatch.setattr(field_orders, "SAMPLE_ROWS", 187)
+    monkeypatch.setattr(field_orders, "CUTS", 30)
+    order = FieldOrder(Archive(uneven), Asked(sort="message"))
+    order.keys(0, order.total)
+    assert len(order._stretches) > 20
+    assert len(order._kept) == 4
 
 
 def test_orders_are_kept_up_to_a_number_of_bytes(uneven, monkeypatch):
@@ -84,9 +130,9 @@ def test_many_who_ask_at_once_wait_for_one_answer(uneven, monkeypatch):
     made = []
     plain = TimeOrder.__init__
 
-    def counted(self, source, asked):
-        made.append(asked)
-        plain(self, source, asked)
+    def counted(self, *given, **named):
+        made.append(given)
+        plain(self, *given, **named)
 
     monkeypatch.setattr(TimeOrder, "__init__", counted)
     served = Pages(uneven)
