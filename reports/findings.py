@@ -101,7 +101,7 @@ def _changes(rule: str, limits: Thresholds) -> tuple[str, ...]:
     ]
     severity = limits.severity_of(rule)
     if severity == "off":
-        return ("turned off: not judged", *words)
+        return ("turned off, not judged", *words)
     return (f"rated {severity} where it applies", *words) if severity else tuple(words)
 
 

@@ -237,8 +237,7 @@ def bridge_note(undated: int, source: str, mixed: bool) -> str:
     both = f"; the period also holds {other}, which may tell of the same calls. " if mixed and other else ". "
     if not undated:
         return f"{kind}{both}The archive holds no record without a usable time."
-    verb = "carries" if undated == 1 else "carry"
-    return f"{kind}{both}Another {counted(undated, 'record')} {verb} no usable time and can be in no period."
+    return f"{kind}{both}The ledger counts another {counted(undated, 'record')} without a usable time, in no period."
 
 
 def rules_fact(versions: tuple[str, ...]) -> tuple[Fact, ...]:

@@ -120,4 +120,4 @@ def test_findings_are_judged_by_the_configuration(run, tmp_path):
     assert f"{PERIOD}/interactive-access" not in run(*words)[1]
     report = ("--config", str(config), "report", "--period", PERIOD, "-f", "json", "-o", "-")
     rules = {one["name"]: one["changed"] for one in json.loads(run(*report)[1])["rules"]}
-    assert rules["interactive-access"] == ["turned off: not judged"]
+    assert rules["interactive-access"] == ["turned off, not judged"]

@@ -103,7 +103,7 @@ def test_the_report_explains_every_rule_and_what_the_configuration_changed(chang
     notes = {one.name: one for one in changed_report.rules}
     assert list(notes) == [one.name for one in findings.RULES]
     assert notes["denied"].changed == ("share = 0.001 (default 0.1)", "at_least = 1 (default 10)")
-    assert notes["secret-access"].changed == ("turned off: not judged",)
+    assert notes["secret-access"].changed == ("turned off, not judged",)
     assert notes["interactive-access"].changed == ("rated exception where it applies",)
     assert {name for name, one in notes.items() if one.changed} == {"denied", "secret-access", "interactive-access"}
     text = " ".join(text_of(pdf_bytes(changed_report)).split())
