@@ -122,7 +122,7 @@ def _day_strip(alt: Any, figure: Figure) -> Any:
 
 def _columns(alt: Any, figure: Figure) -> Any:
     base = _base(alt, figure).encode(x=_steps(alt, figure), tooltip=_tips(alt, figure))
-    events = base.mark_bar(color=BLUE).encode(y=alt.Y("events:Q", title=f"{figure.unit}, denied at the foot"))
+    events = base.mark_bar(color=BLUE).encode(y=alt.Y("events:Q", title=[f"{figure.unit},", "denied at the foot"]))
     denied = base.mark_bar(color=ALERT).encode(y=alt.Y("denied:Q"))
     return (events + denied).properties(width=_WIDTH, height=180)
 

