@@ -15,6 +15,11 @@ import msgspec
 _encode = msgspec.json.Encoder().encode
 
 
+def identity_json(values: Sequence[object]) -> bytes:
+    """The canonical JSON that an identity is the SHA-256 of, of values in which nothing is empty."""
+    return _encode(values)
+
+
 def identity(values: Sequence[object]) -> bytes:
     """SHA-256 (32 bytes) of a JSON array of strings, nulls and lists.
 
@@ -22,12 +27,7 @@ def identity(values: Sequence[object]) -> bytes:
     sourceIPs, resources, requestURI, attackTechniques, cluster, accountID, provider, eventBlob``; for raw audit logs
     ``cluster, account, provider, auditID, stage, requestURI, verb, request time text``.
     """
-    return identity_of_plain([value or None for value in values])
-
-
-def identity_of_plain(values: Sequence[object]) -> bytes:
-    """``identity`` of values in which nothing is empty: what is not null has something in it."""
-    return hashlib.sha256(_encode(values)).digest()
+    return hashlib.sha256(_encode([value or None for value in values])).digest()
 
 
 def audit_key(

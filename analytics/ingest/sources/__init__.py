@@ -24,6 +24,7 @@ from kubedossier.analytics.ingest.sources import (
     otlp,
     pubsub,
 )
+from kubedossier.analytics.ingest.sources.console_shape import FIELDS as CONSOLE_FIELDS
 from kubedossier.analytics.ingest.sources.csv_cells import kind_of
 from kubedossier.analytics.ingest.sources.event_shape import is_event
 from kubedossier.analytics.ingest.sources.framing import split_joined
@@ -131,7 +132,7 @@ def _derive_by_shape(raw: bytes, context: str) -> Row:
 
 
 def _console(raw: bytes, value: dict[str, Any]) -> Row:
-    if not value.keys() & console_json.FIELDS:
+    if not value.keys() & CONSOLE_FIELDS:
         raise RejectedRecord("no_known_field")
     return console_json.read_object(raw, value)
 

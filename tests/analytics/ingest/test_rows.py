@@ -94,6 +94,18 @@ def test_no_repeated_key_passes_the_fast_reader(raw):
     assert "duplicate_key" in derive(Record(raw)).flags
 
 
+@given(audits.filter(bool), st.data(), st.sampled_from([(",", ":"), (", ", ": ")]), st.booleans())
+def test_no_repeated_key_passes_the_fast_reader_whatever_else_is_in_the_record(audit, data, separators, ascii_only):
+    members = [
+        json.dumps({key: value}, ensure_ascii=ascii_only, separators=separators)[1:-1] for key, value in audit.items()
+    ]
+    name = data.draw(st.sampled_from(sorted(audit)))
+    again = json.dumps({name: data.draw(texts | lists)}, ensure_ascii=ascii_only, separators=separators)[1:-1]
+    members.insert(data.draw(st.integers(0, len(members))), again)
+    raw = ("{" + separators[0].join(members) + "}").encode("utf-8", "replace")
+    assert console_json.read(raw) is None
+
+
 def test_a_quoted_key_inside_the_blob_is_no_repeated_key():
     raw = json.dumps({"verb": "get", "eventBlob": '{"verb":"get","verb":"get"}'}, separators=(",", ":")).encode()
     assert console_json.read(raw) is not None

@@ -1,0 +1,188 @@
+"""The shape of the Console's record for the typed decoder, and the proof that no key of it stood twice.
+
+A typed decoder keeps the last of two equal keys and tells nobody, so what it read must account for the whole record.
+What repeats from record to record (users, authorizations, lists) is left unread by it, and read once for each distinct
+text.
+
+Source: the vendor's OpenAPI 33.01, schema ``kubeaudit.Audit``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NamedTuple, TypeVar
+
+import msgspec
+from msgspec import UNSET, Raw, UnsetType
+from msgspec.structs import astuple
+
+from kubedossier.analytics import vocabulary
+from kubedossier.analytics.ingest.identity import identity_json
+
+_Text = str | None | UnsetType
+_ABSENT = Raw(b"")
+
+
+class Audit(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+    """One record: 14 fields, all optional."""
+
+    time: _Text = UNSET
+    verb: _Text = UNSET
+    user: Raw = _ABSENT
+    authorizationInfo: Raw = _ABSENT  # noqa: N815 - the vendor's name
+    message: _Text = UNSET
+    sourceIPs: Raw = _ABSENT  # noqa: N815
+    resources: _Text = UNSET
+    requestURI: _Text = UNSET  # noqa: N815
+    attackTechniques: Raw = _ABSENT  # noqa: N815
+    cluster: _Text = UNSET
+    accountID: _Text = UNSET  # noqa: N815
+    provider: _Text = UNSET
+    collections: Raw = _ABSENT
+    eventBlob: _Text = UNSET  # noqa: N815
+
+
+class _User(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+    username: _Text = UNSET
+    uid: _Text = UNSET
+    groups: list[str] | UnsetType | None = UNSET
+
+
+class KnownUser(NamedTuple):
+    """A user; None where the record does not tell. ``surplus``: see ``each_key_stood_once``."""
+
+    username: str | None
+    uid: str | None
+    groups: tuple[str, ...] | None
+    kind: str | None
+    surplus: int
+
+
+class KnownInfo(NamedTuple):
+    """An ``authorizationInfo``: its pairs, sorted, and the decision among them."""
+
+    pairs: tuple[tuple[str, str], ...] | None
+    decision: str | None
+    surplus: int
+
+
+class KnownList(NamedTuple):
+    """A list of strings; None where it is empty or absent."""
+
+    values: tuple[str, ...] | None
+    surplus: int
+
+
+_Value = TypeVar("_Value")
+
+
+class _Known(dict[bytes, _Value]):
+    """What each distinct text says, read when it first comes; forgotten when there are too many.
+
+    A look-up is a plain one of a dict, without a call of Python's: that is what makes it quick.
+    """
+
+    def __init__(self, read: Callable[[bytes], _Value]) -> None:
+        self._read = read
+
+    def __missing__(self, text: bytes) -> _Value:
+        value = self._read(text)
+        if len(self) >= _KNOWN_AT_MOST:
+            self.clear()
+        self[text] = value
+        return value
+
+
+FIELDS = frozenset(Audit.__struct_fields__)
+USER_FIELDS = frozenset(_User.__struct_fields__)
+TEXT_FIELDS = ("time", "verb", "message", "resources", "requestURI", "cluster", "accountID", "provider", "eventBlob")
+DECISION = "authorization.k8s.io/decision"
+_ESCAPED_COLON = re.compile(rb"u003[aA]")
+_KNOWN_AT_MOST = 20_000
+# What a member costs in a record besides its value: its name, two quotes, a colon, and a comma or the closing brace.
+_MEMBER = 4
+_TEXT_MEMBERS = sum(len(name) + _MEMBER for name in TEXT_FIELDS)
+# A record is a brace and its members; the array of an identity is two brackets, 14 commas and its values.
+_FRAMES = 1 - 16
+
+decode = msgspec.json.Decoder(Audit).decode
+_decode_user = msgspec.json.Decoder(_User | None).decode
+_decode_list = msgspec.json.Decoder(list[str] | None).decode
+_decode_map = msgspec.json.Decoder(dict[str, str] | None).decode
+
+
+def each_key_stood_once(raw: bytes, audit: Audit, identity: bytes, surplus: int) -> bool:
+    """Whether the keys of a record were distinct; also False where that cannot be told.
+
+    The identity holds what was decoded, written as short as JSON can be. So where the record is as long as the same
+    values written without blanks, nothing else can have stood in it. A longer one has blanks, longer escapes or a
+    repeated key, which its colons tell: each stands behind a key or inside a text.
+
+    Args:
+        raw: the record.
+        audit: the same, decoded.
+        identity: the canonical JSON of its identity.
+        surplus: of its user, authorizationInfo and lists together: by how much they are longer in the record, names
+            included, than in the identity.
+    """
+    texts = (
+        audit.time, audit.verb, audit.message, audit.resources, audit.requestURI, audit.cluster, audit.accountID,
+        audit.provider, audit.eventBlob,
+    )  # fmt: skip
+    missing = 0 if all(texts) else sum(map(_shortfall, TEXT_FIELDS, texts))
+    if len(raw) == len(identity) + _FRAMES + _TEXT_MEMBERS + surplus - missing:
+        return True
+    nested = [value for value in astuple(audit) if isinstance(value, Raw) and value != _ABSENT]
+    colons = len(texts) - texts.count(UNSET) + len(nested)
+    colons += sum(text.count(":") for text in texts if isinstance(text, str))
+    colons += sum(bytes(one).count(b":") for one in nested)
+    return raw.count(b":") == colons and colons > 0 and not _ESCAPED_COLON.search(raw)
+
+
+def _shortfall(name: str, text: str | UnsetType | None) -> int:
+    """By how much a text that is absent, null or empty is shorter than the ``null`` it is in the identity."""
+    if text is UNSET:
+        return len("null") + len(name) + _MEMBER
+    return len("null") - len('""') if text == "" else 0
+
+
+def _surplus(name: str, text: bytes, *values: Any) -> int:
+    written = len(name) + _MEMBER + len(text) if text else 0
+    return written - sum(len(identity_json([value])) - len("[]") for value in values)
+
+
+def _refuse_repeated_keys(text: bytes, keys: int, values: list[str]) -> None:
+    colons = keys + sum(value.count(":") for value in values)
+    if text.count(b":") != colons or _ESCAPED_COLON.search(text):
+        raise msgspec.ValidationError("A key may stand twice")
+
+
+def _read_user(text: bytes) -> KnownUser:
+    user = (_decode_user(text) if text else None) or _User()
+    username, uid, groups = user.username or None, user.uid or None, tuple(user.groups or ()) or None
+    keys = len(USER_FIELDS) - astuple(user).count(UNSET)
+    _refuse_repeated_keys(text, keys, [*(groups or ()), username or "", uid or ""])
+    return KnownUser(
+        username, uid, groups, vocabulary.user_kind(username), _surplus("user", text, username, uid, groups)
+    )
+
+
+def _read_info(text: bytes) -> KnownInfo:
+    found = (_decode_map(text) if text else None) or {}
+    _refuse_repeated_keys(text, len(found), [one for pair in found.items() for one in pair])
+    pairs = tuple(sorted(found.items())) or None
+    return KnownInfo(pairs, found.get(DECISION) or None, _surplus("authorizationInfo", text, pairs))
+
+
+def _read_list(text: bytes, *, name: str, identifies: bool = True) -> KnownList:
+    values = tuple((_decode_list(text) if text else None) or ()) or None
+    return KnownList(values, _surplus(name, text, values) if identifies else _surplus(name, text))
+
+
+USERS = _Known(_read_user)
+INFOS = _Known(_read_info)
+SOURCE_IPS = _Known(partial(_read_list, name="sourceIPs"))
+TECHNIQUES = _Known(partial(_read_list, name="attackTechniques"))
+COLLECTIONS = _Known(partial(_read_list, name="collections", identifies=False))
