@@ -16,11 +16,12 @@ from typing import BinaryIO
 import pyarrow as pa
 
 from kubedossier.analytics.errors import KubedossierError, StorageError, UsageError
+from kubedossier.analytics.ingest.chunks import Chunk, Lines
 from kubedossier.analytics.ingest.intake import Intake
 from kubedossier.analytics.ingest.parsing import RejectedRecord
 from kubedossier.analytics.ingest.row import Record
 from kubedossier.analytics.ingest.sources import FORMATS, SkippedRecord, csv_context, derive, expand
-from kubedossier.analytics.ingest.sources.framing import Framed, frame
+from kubedossier.analytics.ingest.sources.framing import Framed, frame_pieces
 from kubedossier.analytics.ingest.staged import Receipt
 
 BLOCK_BYTES = 4 * 1024 * 1024
@@ -89,18 +90,15 @@ def import_files(
     sources = [_Source(name, stdin) for name in files]
     for source in sources:
         source.check()
-    with Intake(archive, kind="import", wait=wait) as intake:
-        pending = 0
+    known = sum(source.size_bytes or 0 for source in sources)
+    with Intake(archive, kind="import", wait=wait, expected_bytes=known) as intake:
         named: list[dict[str, object]] = []
         for source in sources:
             named.append({"name": source.shown, "bytes": source.size_bytes})
             context = (labels or Labels()).context(source.shown)
-            for records in _batches(source, context, input_format):
-                intake.add(records)
-                pending += len(records)
-                receipt = None
-                if pending >= COMMIT_RECORDS:
-                    receipt, pending = intake.commit(_facts(named)), 0
+            for chunk in _chunks(source, context, input_format):
+                intake.add(chunk)
+                receipt = intake.commit(_facts(named)) if intake.staged >= COMMIT_RECORDS else None
                 yield Progress(source.shown, source.bytes_read, source.size_bytes, receipt)
         yield Progress(sources[-1].shown if sources else "", 0, 0, intake.commit(_facts(named)))
 
@@ -176,31 +174,42 @@ class _Rejoined(io.RawIOBase):
         return data
 
 
-def _batches(source: _Source, context: str, input_format: str | None) -> Iterator[list[Record]]:
-    """Records of one file; the first ones are looked at before any is let through."""
-    framed = frame(source.blocks())
+def _chunks(source: _Source, context: str, input_format: str | None) -> Iterator[Chunk]:
+    """What one file holds; its first records are looked at before anything is let through."""
+    chunks = _all_chunks(source, context, input_format)
+    held: list[Chunk] = []
     first: list[Record] = []
-    found = False
-    for one in framed:
-        record = _record(one, context, source, input_format)
-        first.append(record)
-        if _is_readable(record):
-            found = True
+    for chunk in chunks:
+        held.append(chunk)
+        start = len(first)
+        first += (chunk.cut()[0] if isinstance(chunk, Lines) else chunk)[: _LOOK_AT - start]
+        if any(map(_is_readable, first[start:])):
             break
         if len(first) >= _LOOK_AT:
-            break
-    if first and not found:
-        raise _no_audit_log(source, first[0])
-    yield first
+            raise _no_audit_log(source, first[0])
+    else:
+        if first:
+            raise _no_audit_log(source, first[0])
+    yield from held
+    yield from chunks
+
+
+def _all_chunks(source: _Source, context: str, input_format: str | None) -> Iterator[Chunk]:
+    begin = True
     batch: list[Record] = []
     size = 0
-    for one in framed:
+    for one in frame_pieces(source.blocks()):
+        if isinstance(one, bytes):
+            yield Lines(one, input_format, context, source.shown, begin)
+            begin = False
+            continue
         batch.append(_record(one, context, source, input_format))
         size += len(one.raw)
         if size >= BLOCK_BYTES // 2:
             yield batch
             batch, size = [], 0
-    yield batch
+    if batch:
+        yield batch
 
 
 def _record(one: Framed, context: str, source: _Source, input_format: str | None) -> Record:

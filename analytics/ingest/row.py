@@ -27,6 +27,7 @@ class Record(msgspec.Struct, frozen=True, gc=False):
         source_format: ``console-json``, ``kubernetes-audit``, or None to find it by shape.
         context: what is needed besides raw to derive the row again, as JSON text.
         position: where it stood in its source, for people; a number is a line's.
+        item: which record of an envelope it is, for people; empty where it came by itself.
         console: base URL of the Console it came from, without credentials; None for files.
         source: the file or URL, for rejects.
     """
@@ -37,11 +38,12 @@ class Record(msgspec.Struct, frozen=True, gc=False):
     position: str | int = ""
     console: str | None = None
     source: str = ""
+    item: str = ""
 
     @property
     def place(self) -> str:
         """The position in words."""
-        return f"line {self.position}" if isinstance(self.position, int) else self.position
+        return (f"line {self.position}" if isinstance(self.position, int) else self.position) + self.item
 
 
 class Row(msgspec.Struct, gc=False):

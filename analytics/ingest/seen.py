@@ -44,16 +44,19 @@ class SeenEvents:
         self._ids: dict[str, set[bytes]] = {}
         self._loaded: dict[str, _Span] = {}
 
-    def prepare(self, times: Iterable[int | None]) -> None:
-        """Read the ids of the files that may hold events of these times (microseconds, UTC).
+    def prepare(self, earliest: int | None, latest: int | None, *, undated: bool) -> None:
+        """Read the ids of the files that may hold events of these times (microseconds, UTC; None without any).
 
         Of a long file only the days around these times are read at first; should other times follow, all of it.
+
+        Args:
+            earliest: time of a new event.
+            latest: the same.
+            undated: whether there are any without a time.
         """
-        known = list(times)
-        dated = [micros for micros in known if micros is not None]
-        asked = (min(dated), max(dated)) if dated else None
+        asked = (earliest, latest) if earliest is not None and latest is not None else None
         for file in self._files:
-            if not _touches(file, dated, undated=len(dated) < len(known)):
+            if not _touches(file, asked, undated=undated):
                 continue
             had = self._loaded.get(file.path)
             long = file.month != UNDATED and file.rows > LONG_FILE_ROWS
@@ -99,12 +102,12 @@ class SeenEvents:
                         yield event_id
 
 
-def _touches(file: FileRef, dated: list[int], *, undated: bool) -> bool:
+def _touches(file: FileRef, asked: _Span | None, *, undated: bool) -> bool:
     if file.month == UNDATED:
         return undated
-    if not dated or file.min_time is None or file.max_time is None:
+    if asked is None or file.min_time is None or file.max_time is None:
         return False
-    low, high = from_micros(min(dated)), from_micros(max(dated))
+    low, high = from_micros(asked[0]), from_micros(asked[1])
     return file.min_time - timedelta(microseconds=1) <= high and low <= file.max_time + timedelta(microseconds=1)
 
 

@@ -47,13 +47,11 @@ class Receipt:
 
 @dataclass
 class Month:
-    """One month of a commit: what is known of it, and which rows of the present chunk are new."""
+    """One month of a commit: the event ids that are known of it, and the leaves of what came and of what was new."""
 
-    name: str
     known: set[bytes]
-    observed: list[bytes]
-    added: list[bytes]
-    fresh: list[int] = field(default_factory=list)
+    observed: bytearray
+    added: bytearray
 
 
 @dataclass
@@ -65,6 +63,7 @@ class Staged:
     files: EventFiles
     added: Tally = field(default_factory=Tally)
     observed: Tally = field(default_factory=Tally)
+    received: int = 0
     duplicates: int = 0
     months: dict[str, Month] = field(default_factory=dict)
     drift: Counter[str] = field(default_factory=Counter)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 
+LEAF_BYTES = 32
 EMPTY = hashlib.sha256(b"").hexdigest()
 
 
@@ -22,28 +23,34 @@ def digest(leaves: Iterable[bytes]) -> str:
     hasher = hashlib.sha256()
     ordered = sorted(leaves)
     for start in range(0, len(ordered), 1024):
-        hasher.update("".join([one.hex() + "\n" for one in ordered[start : start + 1024]]).encode())
+        some = ordered[start : start + 1024]
+        hasher.update((b"".join(some).hex("\n", len(some[0])) + "\n").encode())
     return hasher.hexdigest()
 
 
+def split(leaves: bytes | bytearray) -> list[bytes]:
+    """Leaves that stand one after another, one by one."""
+    return [bytes(leaves[at : at + LEAF_BYTES]) for at in range(0, len(leaves), LEAF_BYTES)]
+
+
 class Tally:
-    """A growing multiset of leaves by month, with a bounded cost of 32 bytes and a pointer an event."""
+    """A growing multiset of leaves by month; an event costs 32 bytes."""
 
     def __init__(self) -> None:
-        self._leaves: dict[str, list[bytes]] = {}
+        self._leaves: dict[str, bytearray] = {}
 
-    def month(self, month: str) -> list[bytes]:
-        """The leaves of a month, to append to."""
-        return self._leaves.setdefault(month, [])
+    def month(self, month: str) -> bytearray:
+        """The leaves of a month one after another, to add to."""
+        return self._leaves.setdefault(month, bytearray())
 
     def facts(self) -> dict[str, dict[str, object]]:
         """``{month: {"n": events, "digest": hex}}`` as the ledger holds it."""
         return {
-            month: {"n": len(leaves), "digest": digest(leaves)}
+            month: {"n": len(leaves) // LEAF_BYTES, "digest": digest(split(leaves))}
             for month, leaves in sorted(self._leaves.items())
             if leaves
         }
 
     def counts(self) -> dict[str, int]:
         """Events by month."""
-        return {month: len(leaves) for month, leaves in sorted(self._leaves.items()) if leaves}
+        return {month: len(leaves) // LEAF_BYTES for month, leaves in sorted(self._leaves.items()) if leaves}

@@ -93,7 +93,7 @@ def test_a_rule_that_is_off_tags_nothing():
 def test_workers_judge_by_the_same_rules(monkeypatch):
     from kubedossier.analytics.ingest import derivation
 
-    monkeypatch.setattr(derivation, "PARALLEL_AFTER", 0)
+    monkeypatch.setattr(derivation, "PARALLEL_AFTER_BYTES", 0)
     put_in_force(OwnRules(off=("exec",)))
     assert judged(exec_of("id"), workers=1) == [(None, rules_version(), None)]
 

@@ -104,25 +104,25 @@ def test_what_a_retry_rejects_again_stays_known(kubedossier, tmp_path):
 def test_rejects_are_read_again_and_what_is_readable_now_becomes_an_event(
     kubedossier, archive_path, monkeypatch, tmp_path
 ):
-    from kubedossier.analytics.ingest import derivation
+    from kubedossier.analytics.ingest import chunks
     from kubedossier.analytics.ingest.parsing import RejectedRecord
 
-    real_derive, real_ordinary = derivation.derive, derivation.read_ordinary
+    real_derive, real_ordinary = chunks.derive, chunks.read_ordinary
 
     def refuse(record):
         if b"later" in record.raw:
             raise RejectedRecord("not_yet_known")
         return real_derive(record)
 
-    monkeypatch.setattr(derivation, "derive", refuse)
+    monkeypatch.setattr(chunks, "derive", refuse)
     monkeypatch.setattr(
-        derivation, "read_ordinary", lambda record: None if b"later" in record.raw else real_ordinary(record)
+        chunks, "read_ordinary", lambda record: None if b"later" in record.raw else real_ordinary(record)
     )
     path = tmp_path / "some.ndjson"
     path.write_text("\n".join([event(1), event(2, later=True), "broken"]))
     assert kubedossier("import", path)[0] == 4
-    monkeypatch.setattr(derivation, "derive", real_derive)
-    monkeypatch.setattr(derivation, "read_ordinary", real_ordinary)
+    monkeypatch.setattr(chunks, "derive", real_derive)
+    monkeypatch.setattr(chunks, "read_ordinary", real_ordinary)
     code, out, _ = kubedossier("rejects", "--retry")
     assert code == 4
     assert out.splitlines()[0] == "2 received: 1 new, 0 duplicate, 1 rejected"

@@ -154,9 +154,10 @@ def _expand(record: Record, levels: int) -> Iterable[Record]:
                 raw,
                 kind or record.source_format,
                 context,
-                f"{record.place}, item {number}",
+                record.position,
                 record.console,
                 record.source,
+                f"{record.item}, item {number}",
             ),
             levels - 1,
         )

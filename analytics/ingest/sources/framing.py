@@ -39,6 +39,29 @@ def frame(blocks: Iterable[bytes]) -> Iterator[Framed]:
     Raises:
         KubedossierError: one value is larger than the cap.
     """
+    before = 0
+    for piece in frame_pieces(blocks):
+        if isinstance(piece, Framed):
+            yield piece
+            continue
+        lines, count = cut_lines(piece)
+        yield from (_new(Framed, (line, before + number, None)) for line, number in lines)
+        before += count
+
+
+def cut_lines(text: bytes) -> tuple[Iterator[tuple[bytes, int]], int]:
+    """The lines of a text that are not blank, without the blanks around them, each with its number; and their count."""
+    lines = text.split(b"\n")
+    count = len(lines) if lines[-1] else len(lines) - 1
+    return ((bare, number) for number, line in enumerate(lines, 1) if (bare := line.strip(_BLANK))), count
+
+
+def frame_pieces(blocks: Iterable[bytes]) -> Iterator[Framed | bytes]:
+    """``frame``, but where each line is a record, whole lines come uncut: others have the time to cut them.
+
+    Raises:
+        KubedossierError: one value is larger than the cap.
+    """
     from kubedossier.analytics.ingest.sources.csv_framing import find_header, frame_csv
 
     stream = iter(blocks)
@@ -128,18 +151,20 @@ def _whole(line: bytes) -> bool:
     return True
 
 
-def _lines(blocks: Iterable[bytes]) -> Iterator[Framed]:
-    number, rest = 0, b""
+def _lines(blocks: Iterable[bytes]) -> Iterator[bytes]:
+    """Whole lines, about a block at a time."""
+    rest, before = b"", 0
     for block in blocks:
-        lines = (rest + block).split(b"\n") if rest else block.split(b"\n")
-        rest = lines.pop()
-        check_size(rest, f"line {number + len(lines) + 1}")
-        for line in lines:
-            number += 1
-            if bare := line.strip(_BLANK):
-                yield _new(Framed, (bare, number, None))
-    if bare := rest.strip(_BLANK):
-        yield Framed(bare, number + 1)
+        end = block.rfind(b"\n") + 1
+        if end:
+            yield rest + block[:end]
+            before += len(rest) + end
+            rest = block[end:]
+        else:
+            rest += block
+        check_size(rest, f"the line after {before:,} bytes")
+    if rest:
+        yield rest
 
 
 def _array(blocks: Iterable[bytes]) -> Iterator[Framed]:

@@ -8,7 +8,8 @@ import pytest
 
 from kubedossier.analytics.errors import KubedossierError
 from kubedossier.analytics.ingest import derivation
-from kubedossier.analytics.ingest.derivation import Derivation, derive_chunk
+from kubedossier.analytics.ingest.chunks import Lines, derive_chunk
+from kubedossier.analytics.ingest.derivation import Derivation
 from kubedossier.analytics.ingest.intake import Intake
 from kubedossier.analytics.ingest.recheck import recheck_events
 from kubedossier.analytics.ingest.row import Record
@@ -30,7 +31,7 @@ def chunks(count: int = 6, size: int = 30) -> list[list[Record]]:
 @pytest.fixture
 def at_once(monkeypatch):
     """Workers are started with the first chunk."""
-    monkeypatch.setattr(derivation, "PARALLEL_AFTER", 0)
+    monkeypatch.setattr(derivation, "PARALLEL_AFTER_BYTES", 0)
 
 
 def test_workers_answer_what_this_process_would_in_the_same_order(at_once):
@@ -42,6 +43,22 @@ def test_workers_answer_what_this_process_would_in_the_same_order(at_once):
     expected = [derive_chunk(chunk) for chunk in chunks()]
     assert [one.batch.equals(other.batch) for one, other in zip(found, expected, strict=True)] == [True] * 6
     assert [one[1:] for one in found] == [one[1:] for one in expected]
+
+
+def test_lines_are_cut_by_workers_and_keep_their_numbers(at_once):
+    text = b'{"verb":"a"}\n\n oops\r\n[]\n{"verb":"b"}\n'
+    first, second = Lines(text, None, "{}", "one", True), Lines(text, None, "{}", "one")
+    for workers in (0, 2):
+        derivation = Derivation(workers=workers)
+        try:
+            given = (first, second, first)
+            found = [one for chunk in given for one in derivation.give(chunk)] + derivation.rest()
+        finally:
+            derivation.close()
+        places = [[(record.place, reason) for record, reason in one.rejects] for one in found]
+        again = [("line 3", "not_json"), ("line 4", "not_an_object")]
+        assert places == [again, [("line 8", "not_json"), ("line 9", "not_an_object")], again]
+        assert [one.batch.num_rows for one in found] == [2, 2, 2]
 
 
 def test_an_archive_is_the_same_however_many_workers_there_are(at_once, tmp_path):

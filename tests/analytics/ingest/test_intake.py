@@ -179,11 +179,11 @@ def test_of_a_long_file_the_days_around_the_new_events_are_enough(archive_path, 
     monkeypatch.setattr(seen, "LONG_FILE_ROWS", 5)
     asked = seen.SeenEvents(archive_path, Ledger.read(archive_path).live())
     times = {number: derive(Record(raw)).time for number, raw in enumerate(raws)}
-    asked.prepare([times[10], times[11]])
+    asked.prepare(times[10], times[11], undated=False)
     assert 2 <= len(asked.month("2026-10")) < 8
-    asked.prepare([times[10]])
+    asked.prepare(times[10], times[10], undated=False)
     assert len(asked.month("2026-10")) < 8
-    asked.prepare([times[20]])
+    asked.prepare(times[20], times[20], undated=False)
     assert len(asked.month("2026-10")) == 27
 
 

@@ -49,7 +49,7 @@ def test_leaf_and_digest_are_what_stock_tools_compute():
 def test_a_tally_counts_by_month():
     tally = Tally()
     for month, raw in [("2026-10", b"a"), ("undated", b"b"), ("2026-10", b"c")]:
-        tally.month(month).append(leaf(raw))
+        tally.month(month).extend(leaf(raw))
     assert tally.counts() == {"2026-10": 2, "undated": 1}
     assert tally.facts()["2026-10"] == {"n": 2, "digest": digest([leaf(b"c"), leaf(b"a")])}
 

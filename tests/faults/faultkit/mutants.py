@@ -188,18 +188,18 @@ def tells_before_locking():
 
 def knows_fewer_events():
     """No mistake: an earlier version, which could not read some events that this one can."""
-    from kubedossier.analytics.ingest import derivation
+    from kubedossier.analytics.ingest import chunks
     from kubedossier.analytics.ingest.parsing import RejectedRecord
 
-    ordinary, derive = derivation.read_ordinary, derivation.derive
+    ordinary, derive = chunks.read_ordinary, chunks.derive
 
     def earlier(record):
         if b"event 2" in record.raw:
             raise RejectedRecord("not_json")
         return derive(record)
 
-    derivation.read_ordinary = lambda record: None if b"event 2" in record.raw else ordinary(record)
-    derivation.derive = earlier
+    chunks.read_ordinary = lambda record: None if b"event 2" in record.raw else ordinary(record)
+    chunks.derive = earlier
 
 
 HARMLESS = ("tmp_not_cleaned", "small_row_groups", "tells_before_locking", "knows_fewer_events")
