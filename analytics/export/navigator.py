@@ -55,6 +55,8 @@ def layer(archive: Archive, **asked: Any) -> dict[str, Any]:
 
 def _technique(row: dict[str, Any]) -> dict[str, Any]:
     counted = f"{row['events']:,} event{'' if row['events'] == 1 else 's'}"
+    if row["attempts"]:
+        counted += f" ({row['attempts']:,} refused or failed)"
     users = f"{row['users']:,} user{'' if row['users'] == 1 else 's'}"
     return {
         "techniqueID": row["attack_id"],

@@ -71,6 +71,22 @@ def test_an_event_counts_once_under_each_technique_and_once_under_each_tactic(ha
     assert {row[:2]: row[2] for row in rows} == weeks
 
 
+@pytest.mark.parametrize("source", ["native", "raw"])
+def test_what_was_refused_or_failed_is_an_attempt_and_everything_else_was_done(hard, source):
+    native = "starts_with(source_format, 'console')"
+    attempts: Counter[tuple[object, str]] = Counter()
+    for event in hard.sql(f"select * from events where {native if source == 'native' else f'not {native}'}").to_dicts():
+        refused = event["decision"] == "forbid" or (event["status_code"] or 0) >= 400
+        if refused or "technique_attempt" in (event["flags"] or ()):
+            attempts.update((event["date"], one) for one in set(event["techniques"]))
+    asked = {"start": "2026-01-01", "end": "2027-01-01", "source": source}
+    by_day = hard.query("techniques_by_day", **asked).filter(pl.col("attempts") > 0)
+    assert {(day, one): n for day, one, n in by_day.select("date", "technique", "attempts").rows()} == attempts
+    assert sum(attempts.values()) > 0
+    assert hard.query("techniques_by_week", **asked)["attempts"].sum() == sum(attempts.values())
+    assert hard.query("attack_ids", **asked)["attempts"].sum() <= sum(attempts.values())
+
+
 def test_days_hours_and_user_days_add_up_to_the_events(hard, october):
     days = hard.query("activity_by_day", period="2026-10")
     assert days.height == 31
