@@ -31,6 +31,8 @@ def layer(archive: Archive, **asked: Any) -> dict[str, Any]:
     title = answer.period.title()
     number, digest = archive.head
     about = {"period": title, "source": answer.source, "ledger": f"{number}:{digest}", "answer": answer.digest}
+    if answer.rules:
+        about["rules for raw audit logs"] = ", ".join(answer.rules)
     return {
         "name": f"Kubernetes audit events, {title}",
         "versions": {"attack": ATTACK_VERSION, "navigator": _NAVIGATOR, "layer": _LAYER},

@@ -114,6 +114,7 @@ def event(row: Row) -> dict[str, Any]:
                     "decision": row["decision"],
                     "collections": row["collections"] or None,
                     "techniques": row["techniques"] or None,
+                    "rules_version": row["rules_version"],
                 }
             )
             or None,

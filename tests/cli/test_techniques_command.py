@@ -58,6 +58,9 @@ def test_rules_are_listed_with_their_state():
     rows = {row["rule"]: row for row in csv.DictReader(io.StringIO(run("--rules", "-f", "csv")))}
     assert rows["exec"]["objects"] == "pods/exec; pods/attach"
     assert rows["job"]["state"] == "off"
+    assert rows["aws-auth"]["conditions"] == "names: aws-auth; namespaces: kube-system"
+    assert rows["anonymous"]["conditions"] == "when: anonymous"
+    assert rows["exec-cloud-metadata"]["conditions"].startswith("command: 169")
     assert rows["scanning"]["state"] == "many events"
 
 

@@ -32,6 +32,7 @@
 --   audit_id varchar: of the request
 --   source_format varchar: of the record
 --   techniques varchar[]: attack techniques
+--   rules_version varchar: of the rules that judged a raw audit log; null for the Console's records
 -- order: time, event_id
 -- reads: period
 -- notes: Bodies and raw records are left out, for they may hold secrets.
@@ -63,7 +64,8 @@ select
   collections,
   audit_id,
   source_format,
-  techniques
+  techniques,
+  rules_version
 from events
 where time >= $period_start and time < $period_end
 order by time, event_id

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from kubedossier.analytics.technique_rules import Rule, RuleBook
 
 VALUE_COLUMNS = ("value", "attack_id", "attack_name", "tactics", "seen", "rules")
-RULE_COLUMNS = ("rule", "title", "techniques", "objects", "verbs", "actors", "state", "source")
+RULE_COLUMNS = ("rule", "state", "techniques", "title", "objects", "verbs", "actors", "conditions", "source")
 _EXAMPLES = """
 kubedossier techniques
 kubedossier techniques --rules
@@ -136,14 +136,31 @@ def _rule(rule: Rule) -> dict[str, Any]:
     state += " (yours)" if rule.is_changed else ""
     return {
         "rule": rule.id,
-        "title": rule.title,
+        "state": state,
         "techniques": list(rule.techniques),
+        "title": rule.title,
         "objects": list(rule.on),
         "verbs": list(rule.verbs),
         "actors": rule.actors,
-        "state": state,
+        "conditions": _conditions(rule),
         "source": rule.source,
     }
+
+
+def _conditions(rule: Rule) -> list[str]:
+    """What a rule asks besides object, verb and actor, each as ``key: value`` with the key of its table."""
+    found = {
+        "when": rule.when,
+        "not_actors": rule.not_actors and ", ".join(rule.not_actors.written),
+        "names": rule.names and ", ".join(rule.names.written),
+        "not_names": rule.not_names and ", ".join(rule.not_names.written),
+        "namespaces": ", ".join(rule.namespaces),
+        "all_namespaces": "true" if rule.all_namespaces else "",
+        "body": rule.body,
+        "paths": rule.paths,
+        "command": rule.command and rule.command.pattern,
+    }
+    return [f"{key}: {value}" for key, value in found.items() if value]
 
 
 def _csv(rows: Sequence[dict[str, Any]], columns: Sequence[str]) -> str:

@@ -20,6 +20,7 @@ from kubedossier.analytics.errors import UsageError
 from kubedossier.analytics.export.duckdb_script import script
 from kubedossier.analytics.export.navigator import ATTACK_VERSION, layer
 from kubedossier.analytics.export.ocsf import event, events
+from kubedossier.analytics.ingest.techniques import rules_version
 from kubedossier.analytics.store.commit import Writer
 
 
@@ -85,6 +86,12 @@ def test_a_score_is_the_number_of_events_and_an_id_counts_once_an_event(archive)
 def test_a_layer_says_what_it_was_narrowed_to(archive):
     made = layer(archive, period="2026-10", clusters=["prod-eu", "edge-1"])
     assert {"name": "clusters", "value": "prod-eu, edge-1"} in made["metadata"]
+
+
+def test_a_layer_of_raw_audit_logs_names_the_rules_that_judged_them(archive):
+    rules = [one["value"] for one in layer(archive, source="raw")["metadata"] if one["name"].startswith("rules")]
+    assert rules == [rules_version()]
+    assert not [one for one in layer(archive, source="native")["metadata"] if one["name"].startswith("rules")]
 
 
 def test_the_layer_names_the_release_of_the_rules():
@@ -154,6 +161,7 @@ def test_an_event_says_what_the_record_says():
         "api_version": "v1", "resource": "pods", "subresource": "exec", "namespace": "shop", "name": "web",
         "cluster": "prod", "account": "1", "provider": "aws", "collections": ["All"], "audit_id": "id",
         "source_format": "audit-json", "techniques": ["execIntoContainer", "exfiltrationGeneral", "new"],
+        "rules_version": "1",
     }  # fmt: skip
     made = event(row)
     assert (made["time"], made["activity_name"], made["type_uid"]) == (1791111600123, "Create", 600301)
@@ -169,6 +177,7 @@ def test_an_event_says_what_the_record_says():
     assert made["metadata"]["product"] == {"name": "Kubernetes", "vendor_name": "Kubernetes"}
     assert [set(one) - {"version"} for one in made["attacks"]] == [{"technique"}, {"tactic"}]
     assert made["unmapped"]["impersonated_user"] == "bob"
+    assert made["unmapped"]["rules_version"] == "1"
     assert made["unmapped"]["techniques"] == ["execIntoContainer", "exfiltrationGeneral", "new"]
     hidden = event({**row, "source_ips": ["private"], "user": None, "uid": None, "provider": None})
     assert hidden["src_endpoint"] == {"name": "private"}
