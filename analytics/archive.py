@@ -33,6 +33,7 @@ from kubedossier.analytics.questions import (
 )
 from kubedossier.analytics.schema import UNDATED
 from kubedossier.analytics.store.ledger import Ledger, read_time
+from kubedossier.analytics.trends import by_day, days_of, subjects, trend_query
 from kubedossier.analytics.views import Scope, is_native
 
 if TYPE_CHECKING:
@@ -134,6 +135,21 @@ class Archive:
             undated=self.undated,
             rules=self._rules(query, reads) if source != "native" and "raw" in kinds else (),
         )
+
+    def trends(self, query: catalogue.Query, answer: Answer) -> list[tuple[int, ...]]:
+        """Events by day of the answer's period for each of its rows, in order; none where its header names no trend.
+
+        Raises:
+            StorageError: the archive cannot be read.
+            UsageError: a trend of somebody's own question does not work.
+        """
+        rows = subjects(query, answer.fetched.names, answer.fetched.values()) if query.trend else []
+        if not rows:
+            return []
+        first = sorted({str(one[0]) for one in rows if one[0] is not None})
+        asked: dict[str, Any] = {"period": answer.period, "source": answer.source, "subjects": first, **answer.filters}
+        found = self.ask(trend_query(query), limit=0, lean=True, **asked).fetched
+        return by_day(found.values(), rows, days_of(answer.period))
 
     def figure(self, name: str, /, **asked: Any) -> alt.TopLevelMixin:
         """A figure as an Altair chart: the twin of the report's, with the same rows and an alternative text.

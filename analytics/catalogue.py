@@ -15,8 +15,13 @@ A file is a header of comment lines, then one ``select``::
     --   events bigint [events]: in the period
     -- order: events desc, user
     -- reads: period
+    -- trend: user
+    -- spare: first_time
     -- notes: what the answer does not see
     select ...
+
+``trend`` names the columns that tell apart what each row counts, so that a table for people can draw its events by
+day; ``spare`` the columns that a narrow table leaves out first.
 """
 
 from __future__ import annotations
@@ -32,6 +37,7 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Literal
 
+from kubedossier.analytics.catalogue_tables import spare, trend
 from kubedossier.analytics.errors import UsageError
 
 Reads = Literal["period", "period+previous", "history"]
@@ -39,7 +45,8 @@ TYPES = ("varchar", "varchar[]", "bigint", "double", "boolean", "timestamp", "da
 GIVEN = ("period_start", "period_end", "previous_start")
 """Parameters that come from the period and never from the user."""
 
-_KEYS = ("title", "question", "parameters", "columns", "order", "reads", "notes")
+_KEYS = ("title", "question", "parameters", "columns", "order", "reads", "trend", "spare", "notes")
+_OPTIONAL = ("parameters", "trend", "spare")
 _PARAMETER = re.compile(r"([a-z][a-z0-9_]*) ([a-z\[\]]+)(?: = (.+?))?: (.+)")
 _COLUMN = re.compile(r"([a-z][a-z0-9_]*) ([a-z\[\]]+)(?: \[(.+?)\])?: (.+)")
 _TOKEN = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|--[^\n]*|/\*.*?\*/", re.DOTALL)
@@ -88,6 +95,9 @@ class Query:
         trusted: whether it belongs to the package.
         place: the file, as an error names it.
         line: of the file, on which the statement begins.
+        trend: columns that tell the rows' subjects apart, each with what it is of an event, in SQL; empty where the
+            rows have no trend.
+        spare: columns that a narrow table leaves out, the first of them first.
     """
 
     name: str
@@ -102,6 +112,8 @@ class Query:
     trusted: bool
     place: str
     line: int
+    trend: tuple[tuple[str, str], ...] = ()
+    spare: tuple[str, ...] = ()
 
 
 @cache
@@ -140,7 +152,7 @@ def parse(text: str, file: str, *, trusted: bool = False) -> Query:
         raise _wrong(file, 1, "a query's name is lower case letters, digits and '_'")
     header, sql, first_line = _split(text, file)
     for key in _KEYS:
-        if key not in header and key != "parameters":
+        if key not in header and key not in _OPTIONAL:
             raise _wrong(file, 1, f"the header lacks '{key}'")
     parameters = tuple(_parameter(line, text, file) for line, text in _items(header, "parameters"))
     columns = tuple(_column(line, text, file) for line, text in _items(header, "columns"))
@@ -152,9 +164,10 @@ def parse(text: str, file: str, *, trusted: bool = False) -> Query:
         raise _wrong(file, header["columns"][0][0], "no column is declared")
     _check_sql(sql, {one.name for one in parameters}, file, first_line)
     words = {key: _text(header, key) for key in ("title", "question", "order", "notes")}
+    more = _of_tables(header, columns, file)
     return Query(
         name, parameters=parameters, columns=columns, reads=reads, sql=sql, trusted=trusted, place=file,
-        line=first_line, **words,
+        line=first_line, trend=more[0], spare=more[1], **words,
     )  # fmt: skip
 
 
@@ -221,6 +234,20 @@ def _reads(header: Header, file: str) -> Reads:
         if text == one:
             return one
     raise _wrong(file, header["reads"][0][0], f"'reads' is period, period+previous or history, not '{text}'")
+
+
+def _of_tables(
+    header: Header, columns: tuple[Column, ...], file: str
+) -> tuple[tuple[tuple[str, str], ...], tuple[str, ...]]:
+    """The entries ``trend`` and ``spare``."""
+    names = [one.name for one in columns]
+    key = "trend"
+    try:
+        traced = trend(_text(header, key), names) if key in header else ()
+        key = "spare"
+        return traced, spare(_text(header, key), names) if key in header else ()
+    except ValueError as error:
+        raise _wrong(file, header[key][0][0], str(error)) from error
 
 
 def _parameter(line: int, text: str, file: str) -> Parameter:

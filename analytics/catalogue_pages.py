@@ -44,6 +44,9 @@ of comment lines, then one `select`:
   `-p user=alice`. {given} come from the period.
 - A column is `name type [unit]: meaning`; numbers need a unit.
 - `reads` is `period`, `period+previous` or `history`: how much of the archive the answer depends on.
+- `trend` names the columns that tell apart what a row counts (`user`), each with what it is of an event where that is
+  not the column of its name (`source_ip = unnest(list_distinct(source_ips))`): then tables for people draw the `events`
+  of each row by day. `spare` names columns that a narrow table leaves out, the first of them first. Neither must be.
 - Three blanks after the dashes continue an entry; deeper ones continue an entry of a list.
 """
 _EXAMPLE = """-- title: Agents

@@ -17,6 +17,8 @@
 --   users bigint [users]: different users with an event in the period
 -- order: events desc, account, provider
 -- reads: period+previous
+-- trend: account, provider
+-- spare: previous_events, users, clusters, rank
 -- notes: An account is known by its id and provider. Accounts of the period before without an event in this one are not
 --   listed.
 with counted as (

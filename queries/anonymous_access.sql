@@ -19,6 +19,7 @@
 --   event_id varchar: hex, names the event in the archive
 -- order: time, event_id
 -- reads: period
+-- spare: event_id, decision, namespace, name, user, cluster
 -- notes: The user system:anonymous, or the group system:unauthenticated. Health checks and discovery are listed, too, where
 --   a rule matched them: they are harmless when allowed, the rest is not.
 select

@@ -16,6 +16,8 @@
 --   users bigint [users]: different users with an event in the period
 -- order: events desc, cluster, provider
 -- reads: period+previous
+-- trend: cluster, provider
+-- spare: previous_events, users, rank
 -- notes: A cluster is known by its name and provider: two of the same name in two accounts are one row. Clusters of
 --   the period before without an event in this one are not listed; coverage_by_cluster shows silent days.
 with counted as (

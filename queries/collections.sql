@@ -12,6 +12,7 @@
 --   users bigint [users]: different users with such an event
 -- order: events desc, collection
 -- reads: period
+-- trend: collection = unnest(list_distinct(collections))
 -- notes: An event belongs to several collections and counts once under each. What counts is the membership when the event
 --   was first read; the Console may have changed it since. Raw audit logs have none.
 with asked as (

@@ -20,6 +20,7 @@
 --   event_id varchar: hex, names the event in the archive
 -- order: time, event_id
 -- reads: period
+-- spare: event_id, source_ips, decision, status_code, subresource, namespace, name
 -- notes: Denied is what authorization forbade, and what was answered with 401 or 403. Records without a decision and
 --   without a status cannot be judged and are not listed; field_completeness says how many have neither.
 select

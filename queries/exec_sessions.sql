@@ -20,6 +20,7 @@
 --   event_id varchar: hex, names the event in the archive
 -- order: time, event_id
 -- reads: period
+-- spare: event_id, source_ips, status_code, decision, container, namespace, kind
 -- notes: One row a request; attempts that were denied are listed, too: see decision and status_code. exec and attach are
 --   asked for by create or get, as WebSocket clients do. The command is what was started, not what was typed into it
 --   afterwards, and how long a session lasted is not logged. GKE's records have no path, hence no command. Records whose

@@ -12,6 +12,7 @@
 --   clusters bigint [clusters]: different clusters reached from there in the period
 -- order: first_time, source_ip
 -- reads: history
+-- trend: source_ip = unnest(list_distinct(source_ips))
 -- notes: First means first in this archive, within the filters: in the archive's first period every address is new. An
 --   event with several addresses counts once under each.
 with addressed as (

@@ -13,6 +13,8 @@
 --   clusters bigint [clusters]: different clusters with such an event
 -- order: first_time, technique
 -- reads: history
+-- trend: technique = unnest(list_distinct(techniques))
+-- spare: clusters, users, attack_name
 -- notes: First means first in this archive, within the filters: in the archive's first period every technique is new. A
 --   technique may also be new because a rule of the Console is.
 with tagged as (

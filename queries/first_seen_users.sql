@@ -12,6 +12,8 @@
 --   clusters bigint [clusters]: different clusters with an event of this user in the period
 -- order: first_time, user
 -- reads: history
+-- trend: user
+-- spare: clusters, user_kind
 -- notes: First means first in this archive, within the filters: in the archive's first period everybody is new, and who was
 --   only active while nothing was collected counts as new, too.
 select

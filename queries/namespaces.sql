@@ -16,6 +16,8 @@
 --   clusters bigint [clusters]: different clusters with an event in the period
 -- order: events desc, namespace
 -- reads: period+previous
+-- trend: namespace
+-- spare: previous_events, clusters, users
 -- notes: Namespaces of the same name in different clusters are one row; narrow by cluster to tell them apart.
 with counted as (
   select

@@ -22,6 +22,7 @@
 --   event_id varchar: hex, names the event in the archive
 -- order: time, event_id
 -- reads: period
+-- spare: event_id, techniques, source_ips, status_code, decision, subresource, action, resource, name, namespace
 -- notes: One row an event, under the first kind that fits. exec: exec or attach to a pod, also by get, as WebSocket
 --   clients do. debug container: an ephemeral container was added. port forward: to a pod. kubelet access: the proxy
 --   of a node. service account token: one was requested. rbac change: roles, bindings or the configmap aws-auth were

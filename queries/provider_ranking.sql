@@ -16,6 +16,8 @@
 --   clusters bigint [clusters]: different clusters (by account and name) with an event in the period
 -- order: events desc, provider
 -- reads: period+previous
+-- trend: provider
+-- spare: previous_events, accounts, clusters
 -- notes: Providers of the period before without an event in this one are not listed. Raw audit logs that were imported
 --   without saying where they come from count under 'others'.
 with counted as (

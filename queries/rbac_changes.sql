@@ -21,6 +21,7 @@
 --   event_id varchar: hex, names the event in the archive
 -- order: time, event_id
 -- reads: period
+-- spare: event_id, source_ips, status_code, decision, namespace, name, resource
 -- notes: Roles, bindings and the configmap aws-auth that were written or deleted; denied attempts, too. Role and subjects
 --   are read from the body of the request, and only a body that was logged has them: at level Metadata they are null,
 --   which does not mean none. A patch shows what it changes alone. What a role allows is not judged.

@@ -17,6 +17,8 @@
 --   clusters bigint [clusters]: different clusters with an event of it
 -- order: events desc, user
 -- reads: period
+-- trend: user
+-- spare: account_name, home, source_ips, actions, clusters, denied
 -- notes: Names of the form system:serviceaccount:NAMESPACE:NAME only; service accounts of cloud providers are not here. The
 --   same name in two clusters is one row; narrow by cluster to tell them apart.
 with asked as (

@@ -15,6 +15,8 @@
 --   last_time timestamp: of the last, UTC
 -- order: events desc, source_ip
 -- reads: period
+-- trend: source_ip = unnest(list_distinct(source_ips))
+-- spare: last_time, first_time, rank
 -- notes: An event with several addresses (proxies) counts once under each, so the shares may exceed one. Addresses are
 --   compared as text. GKE hides addresses inside Google as the word private.
 with asked as (

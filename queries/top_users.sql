@@ -18,6 +18,8 @@
 --   last_time timestamp: of the user's last event in the period, UTC
 -- order: events desc, user
 -- reads: period+previous
+-- trend: user
+-- spare: last_time, first_time, clusters, previous_events, rank
 -- notes: The authenticated user is counted; who acts as somebody else is counted under the own name (see
 --   privileged_actions for impersonation). Users of the period before without an event in this one are not listed.
 --   Names are compared exactly: one person with two logins is two users.

@@ -22,6 +22,7 @@
 --   event_id varchar: hex, names the event in the archive
 -- order: time, event_id
 -- reads: period
+-- spare: user, event_id, techniques, source_ips, status_code, decision, impersonated_user, subresource
 -- notes: Both what the user did and what somebody did in the user's name by impersonation. Only events that a rule of the
 --   Console matched are here, so a quiet stretch is not proof of absence.
 select

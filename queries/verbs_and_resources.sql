@@ -13,6 +13,7 @@
 --   share double [0..1]: of all events of the period
 -- order: events desc, action, resource, subresource
 -- reads: period
+-- trend: action, resource, subresource
 -- notes: Resources of the same name in different API groups are one row. Records whose resource cannot be read stand under
 --   null, together with requests that have none.
 with counted as (

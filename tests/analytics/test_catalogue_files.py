@@ -50,6 +50,15 @@ def test_a_right_file_is_read_whole():
     assert query.sql.startswith("select user_agent")
 
 
+def test_a_header_may_say_how_tables_are_drawn():
+    query = parse(GOOD, "agents.sql")
+    assert (query.trend, query.spare) == ((), ())
+    more = "-- trend: user_agent = coalesce(user_agent, ''), events\n-- spare: events, user_agent\n-- notes:"
+    query = parse(GOOD.replace("-- notes:", more), "agents.sql")
+    assert query.trend == (("user_agent", "coalesce(user_agent, '')"), ("events", '"events"'))
+    assert query.spare == ("events", "user_agent")
+
+
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
@@ -70,6 +79,11 @@ def test_a_right_file_is_read_whole():
         ("1 > $least", "1 > $least and 1 = $1", "line 18: parameters have names"),
         ("select user_agent", "delete user_agent", "line 18: after the header comes one select"),
         ("names varchar[] = a,b", "agent varchar = a", "line 1: a parameter is declared twice"),
+        ("-- notes:", "-- trend: agent\n-- notes:", "line 16: 'trend' names 'agent', which is no column"),
+        ("-- notes:", "-- trend: user_agent = $least\n-- notes:", "line 16: the trend of 'user_agent' is one"),
+        ("-- notes:", "-- trend: user_agent = a; b\n-- notes:", "line 16: the trend of 'user_agent' is one"),
+        ("-- notes:", "-- spare: events, agent\n-- notes:", "line 16: 'spare' names 'agent', which is no column"),
+        ("--   events bigint [events]: in the period", "-- trend: user_agent", "line 13: a trend draws the column"),
     ],
 )
 def test_a_wrong_file_names_itself_and_the_line(old, new, said):

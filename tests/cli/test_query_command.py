@@ -22,6 +22,8 @@ from kubedossier.analytics.catalogue import packaged
 from kubedossier.analytics.errors import UsageError
 from kubedossier.cli import cli
 from kubedossier.cli.formats import FORMATS, safe_cell
+from kubedossier.cli.output import may_colour
+from kubedossier.cli.sparklines import Trend, days_a_cell, spark
 from kubedossier.cli.tables import Heading, cells, draw, markdown, shorten, shown_value
 
 
@@ -62,11 +64,12 @@ def test_the_table_fits_and_says_what_it_is_about_on_stderr(query):
     result = query("top_users", "--period", "2026-10")
     lines = result.stdout.splitlines()
     assert max(cells(line) for line in lines) <= 80
-    assert lines[0].split() == ["rank", "user", "user_kind", "events", "share", "previous_events"]
+    assert lines[0].split() == ["rank", "user", "user_kind", "events", "share", "change", "trend"]
     assert set(lines[1]) == {"─", " "}
     assert "\x1b" not in result.stdout
     assert "Top users, October 2026 (UTC), Console records; there are others: --source all." in result.stderr
-    assert "Too wide for this terminal: change, clusters, first_time, last_time." in result.stderr
+    assert "Too wide for this terminal: previous_events, clusters, first_time, last_time." in result.stderr
+    assert "Trend: events by day, each row on its own scale; one sign is 3 days." in result.stderr
 
 
 def test_untrusted_text_is_shown_harmlessly(query):
@@ -205,6 +208,22 @@ def test_a_users_folder_adds_questions(root, tmp_path, monkeypatch):
         ask("--list")
 
 
+def test_a_users_own_question_may_have_a_trend_and_that_sees_no_more_than_it(root, tmp_path, monkeypatch):
+    header = "-- title: Mine\n-- question: Which?\n-- columns:\n--   cluster varchar: name\n"
+    header += "--   events bigint [events]: so many\n-- order: cluster\n-- reads: period\n-- notes: none\n"
+    select = "select cluster, count(*) as events from events group by cluster order by cluster nulls last\n"
+    (tmp_path / "mine.sql").write_text(f"{header}-- trend: cluster\n{select}")
+    (tmp_path / "kubedossier.toml").write_text('queries = "."\n')
+    monkeypatch.chdir(tmp_path)
+    arguments = ["--archive", str(root), "query", "mine", "--period", "2026-10"]
+    result = CliRunner().invoke(cli, arguments, catch_exceptions=False)
+    assert result.stdout.splitlines()[0].split() == ["cluster", "events", "trend"]
+    assert "█" in result.stdout
+    (tmp_path / "mine.sql").write_text(f"{header}-- trend: cluster = read_text('/etc/hostname')\n{select}")
+    with pytest.raises(UsageError, match=r"mine\.sql"):
+        CliRunner().invoke(cli, arguments, catch_exceptions=False)
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -241,6 +260,7 @@ def test_a_table_never_exceeds_its_width_unless_numbers_need_it(rows, width):
     widest = max(cells(line) for line in table.lines)
     numbers = max([len(f"{b:,}") for _, b, _ in rows if isinstance(b, int)], default=0)
     assert widest <= max(width, 20 + 2 + numbers)
+    assert table.hidden == tuple(one.name for one in headings if one.name in table.hidden)
     assert len(table.lines) == len(rows) + 2
     assert all(line.isprintable() for line in table.lines)
 
@@ -267,6 +287,7 @@ def test_a_shortened_text_fits_and_keeps_its_ends(text, width):
         (0.5, "ratio", "+50.0%"),
         (-0.5, "ratio", "-50.0%"),
         (1.5, "", "1.5"),
+        (1234.5678, "score", "1,234.57"),
         (True, "", "yes"),
         ([], "", "–"),
         (["a", "b\n"], "", "a, b[U+000A]"),
@@ -284,10 +305,51 @@ def test_markdown_cannot_be_broken_out_of():
     assert lines[2] == "| x \\| y\\[U+000A\\]\\`z\\` \\<b\\> | 1,000 |"
 
 
-def test_colours_set_apart_heads_and_rule_only():
-    table = draw([Heading("a")], [("x",)], 80, colour=True)
+def test_colours_set_apart_heads_rule_and_trends_only():
+    table = draw([Heading("a"), Heading("trend")], [("x", Trend((0, 1, 2)))], 80, colour=True)
     assert "\x1b[1m" in table.lines[0]
-    assert table.lines[2] == "x"
+    assert table.lines[2] == "x  \x1b[34m·▄█\x1b[0m"
+
+
+def test_columns_to_spare_go_first_then_the_trend_then_the_last():
+    headings = [Heading("first"), Heading("second", spare=2), Heading("third"), Heading("fourth", spare=1)]
+    row = ("a" * 10, "b" * 10, "c" * 10, "d" * 10, Trend((1,) * 10))
+    hidden = [draw([*headings, Heading("trend")], [row], width).hidden for width in (58, 57, 45, 33, 21)]
+    assert hidden == [
+        (),
+        ("fourth",),
+        ("second", "fourth"),
+        ("second", "fourth", "trend"),
+        ("second", "third", "fourth", "trend"),
+    ]
+
+
+@given(st.lists(st.integers(0, 10**9), min_size=1, max_size=400), st.integers(1, 60))
+def test_a_trend_fits_and_tells_nothing_from_little(days, width):
+    line = spark(days, width)
+    size = days_a_cell(len(days), width)
+    assert len(line) <= width
+    assert set(line) <= set("·▁▂▃▄▅▆▇█")
+    parts = [days[at : at + size] for at in range(0, len(days), size)]
+    assert [sign == "·" for sign in line] == [not any(part) for part in parts]
+    assert ("█" in line) == any(days)
+
+
+def test_a_trend_is_for_people_and_not_for_programs(query):
+    for form in ("csv", "json", "markdown"):
+        assert "trend" not in query("top_users", "--period", "2026-10", "-f", form).stdout
+
+
+@pytest.mark.parametrize(("variable", "value"), [("NO_COLOR", "1"), ("TERM", "dumb"), (None, None)])
+def test_a_terminal_has_colours_unless_they_are_not_wanted(query, monkeypatch, variable, value):
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    if variable:
+        monkeypatch.setenv(variable, value)
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    assert may_colour() == (variable is None)
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: False)
+    assert not may_colour()
 
 
 def test_a_question_on_the_terminal_loads_no_more_than_it_needs(root):

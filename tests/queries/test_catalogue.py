@@ -140,3 +140,31 @@ def test_the_page_is_made_from_the_files(checkout):
 def test_a_period_without_any_file_has_an_answer(hard, name):
     period = parse_period("2031-02", now=hard.period().start)
     assert ask(hard, name, period=period).table.column_names == [c.name for c in catalogue.packaged()[name].columns]
+
+
+TRACED = [name for name in NAMES if catalogue.packaged()[name].trend]
+
+
+@pytest.mark.parametrize("source", ["native", "raw", "all"])
+@pytest.mark.parametrize("name", TRACED)
+def test_the_days_of_a_trend_add_up_to_the_rows_events(hard, name, source):
+    query = catalogue.packaged()[name]
+    for asked in ({"period": "2026-10"}, {}, {"period": "2026-10", "clusters": ["edge-1", "prod-eu"]}):
+        answer = ask(hard, name, source=source, **asked)
+        trends = hard.trends(query, answer)
+        place = answer.fetched.names.index("events")
+        assert [sum(days) for days in trends] == [row[place] for row in answer.fetched.values()]
+        assert {len(days) for days in trends} <= {answer.period.days}
+
+
+def test_rankings_have_trends_and_nothing_without_events_has():
+    assert {"top_users", "cluster_ranking", "provider_ranking", "account_ranking", "namespaces"} <= set(TRACED)
+    assert len(TRACED) >= 10
+
+
+def test_there_is_no_trend_of_nothing(hard, empty):
+    query = catalogue.packaged()["top_users"]
+    assert hard.trends(query, ask(hard, "top_users", period="2031")) == []
+    assert empty.trends(query, ask(empty, "top_users")) == []
+    other = catalogue.packaged()["coverage"]
+    assert hard.trends(other, ask(hard, "coverage", period="2026-10")) == []

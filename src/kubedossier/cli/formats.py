@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import IO, TYPE_CHECKING
 
+from kubedossier.cli.sparklines import Trend
 from kubedossier.cli.tables import Heading, Table, draw, markdown
 
 if TYPE_CHECKING:
@@ -39,21 +40,30 @@ class Rows:
     Attributes:
         fetched: the rows; times are UTC.
         columns: what is known of them; empty for somebody's own SQL.
+        spare: names of columns that a narrow table leaves out, the first of them first.
+        trends: for a table, the events of each row by day; empty where there are none.
     """
 
     fetched: Fetched
     columns: tuple[Column, ...] = ()
+    spare: tuple[str, ...] = ()
+    trends: tuple[Trend, ...] = ()
 
     @property
     def headings(self) -> list[Heading]:
         """The columns as a table for people needs them."""
         units = {one.name: one.unit for one in self.columns}
-        return [Heading(name, units.get(name, "")) for name in self.fetched.names]
+        spare = {name: place for place, name in enumerate(self.spare, 1)}
+        return [Heading(name, units.get(name, ""), spare.get(name, 0)) for name in self.fetched.names]
 
 
 def for_people(rows: Rows, width: int, *, colour: bool) -> Table:
     """The rows as a table within so many cells."""
-    return draw(rows.headings, list(rows.fetched.values()), width, colour=colour)
+    values = list(rows.fetched.values())
+    if not rows.trends:
+        return draw(rows.headings, values, width, colour=colour)
+    traced = [(*row, trend) for row, trend in zip(values, rows.trends, strict=True)]
+    return draw([*rows.headings, Heading("trend")], traced, width, colour=colour)
 
 
 def write(rows: Rows, form: str, file: IO[bytes], *, width: int = 80) -> None:

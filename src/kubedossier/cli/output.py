@@ -45,6 +45,14 @@ def _stdout_errors() -> Iterator[None]:
         ) from error
 
 
+def may_colour() -> bool:
+    """Whether stdout is a terminal that colours are welcome on.
+
+    Source: https://no-color.org
+    """
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
 def counted(count: int, noun: str) -> str:
     """A number and its noun: ``1 file``, ``2,000 files``."""
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"

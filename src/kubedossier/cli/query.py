@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from kubedossier.analytics.archive import Archive
     from kubedossier.analytics.catalogue import Query
     from kubedossier.cli.formats import Rows
+    from kubedossier.cli.tables import Table
 
 FORMATS = ("table", "csv", "json", "ndjson", "parquet", "markdown")
 _EXAMPLES = """
@@ -107,6 +108,7 @@ def _answer(
 ) -> None:
     from kubedossier.analytics.catalogue import read_value
     from kubedossier.cli.formats import Rows
+    from kubedossier.cli.sparklines import Trend
 
     types = {one.name: one.type for one in query.parameters}
     typed: dict[str, Any] = {}
@@ -117,7 +119,8 @@ def _answer(
             raise UsageError(f"Parameter '{name}': {error}") from error
     if clash := typed.keys() & asked.keys():
         raise UsageError(f"'{min(clash)}' has an option of its own", hint=f"Write --{min(clash)}.")
-    answer = _archive(settings).ask(query, **asked, **typed, lean=form in ("table", "markdown"))
+    archive = _archive(settings)
+    answer = archive.ask(query, **asked, **typed, lean=form in ("table", "markdown"))
     kinds = {"native": "Console records", "raw": "raw audit logs", "all": "Console records and raw audit logs"}
     about = f"{answer.title}, {answer.period.title()} (UTC), {kinds[answer.source]}"
     if answer.mixed and answer.source != "all":
@@ -127,7 +130,8 @@ def _answer(
         say(f"{answer.undated:,} records without a usable time belong to no period and are not counted.")
     if answer.rules:
         _tell_rules(settings, answer.rules)
-    _write(Rows(answer.fetched, answer.columns), form, output)
+    trends = tuple(Trend(days) for days in archive.trends(query, answer)) if form == "table" else ()
+    _write(Rows(answer.fetched, answer.columns, query.spare, trends), form, output)
 
 
 def _tell_rules(settings: Settings, versions: tuple[str, ...]) -> None:
@@ -169,7 +173,7 @@ def _write(rows: Rows, form: str, output: Path | None) -> None:
     import io
 
     from kubedossier.cli import formats
-    from kubedossier.cli.output import complete_file, write_bytes, write_text
+    from kubedossier.cli.output import complete_file, may_colour, write_bytes, write_text
 
     width = _columns()
     if output is not None:
@@ -177,9 +181,9 @@ def _write(rows: Rows, form: str, output: Path | None) -> None:
             formats.write(rows, form, file, width=width)
         say(f"{len(rows.fetched):,} rows in '{output}'.")
     elif form == "table":
-        table = formats.for_people(rows, width, colour=sys.stdout.isatty())
+        table = formats.for_people(rows, width, colour=may_colour())
         write_text("".join(f"{line}\n" for line in table.lines))
-        _say_what_is_missing(len(rows.fetched), table.empty, table.hidden)
+        _say_what_is_missing(len(rows.fetched), table)
     else:
         buffer = io.BytesIO()
         formats.write(rows, form, buffer, width=width)
@@ -193,13 +197,16 @@ def _columns() -> int:
     return shutil.get_terminal_size((80, 24)).columns
 
 
-def _say_what_is_missing(rows: int, empty: tuple[str, ...], hidden: tuple[str, ...]) -> None:
+def _say_what_is_missing(rows: int, table: Table) -> None:
     if not rows:
         say("No rows.")
-    if empty:
-        say(f"Columns without any value: {', '.join(empty)}.")
-    if hidden:
-        say(f"Too wide for this terminal: {', '.join(hidden)}. A wider one, or -f csv, shows all.")
+    if table.days_a_cell:
+        each = "a day" if table.days_a_cell == 1 else f"{table.days_a_cell} days"
+        say(f"Trend: events by day, each row on its own scale; one sign is {each}.")
+    if table.empty:
+        say(f"Columns without any value: {', '.join(table.empty)}.")
+    if table.hidden:
+        say(f"Too wide for this terminal: {', '.join(table.hidden)}. A wider one, or -f csv, shows all.")
 
 
 def _list(queries: Mapping[str, Query]) -> None:

@@ -1,13 +1,14 @@
 """A table for people: aligned, within the width of the terminal, and harmless to it.
 
 Every text may come from the audited systems and is shown through ``output.visible``. Values that do not fit lose
-their middle, never their ends; numbers and times are never cut. Columns that do not fit are left out and named.
+their middle, never their ends; numbers and times are never cut. Columns that do not fit are left out and named, first
+those that can be spared, the last ones before the first ones.
 """
 
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from itertools import zip_longest
@@ -15,6 +16,7 @@ from itertools import zip_longest
 import click
 
 from kubedossier.cli.output import visible
+from kubedossier.cli.sparklines import Trend, days_a_cell, spark
 
 NOTHING = "–"
 _GAP = 2
@@ -23,10 +25,17 @@ _TEXT_MIN = 20
 
 @dataclass(frozen=True, slots=True)
 class Heading:
-    """A column of a table: its name, and the unit its numbers have (empty for other values)."""
+    """A column of a table.
+
+    Attributes:
+        name: at its head.
+        unit: of its numbers; empty for other values.
+        spare: the place of the column among those to be left out first, from 1 on; 0 where it is none of them.
+    """
 
     name: str
     unit: str = ""
+    spare: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +46,13 @@ class Table:
         lines: without line ends; the first two are the heads and a rule.
         empty: names of columns left out because they hold nothing at all.
         hidden: names of columns left out because the terminal is too narrow.
+        days_a_cell: days in one cell of a trend; 0 where no trend is shown.
     """
 
     lines: tuple[str, ...]
     empty: tuple[str, ...]
     hidden: tuple[str, ...]
+    days_a_cell: int = 0
 
 
 def draw(headings: Sequence[Heading], rows: Sequence[Sequence[object]], width: int, *, colour: bool = False) -> Table:
@@ -51,24 +62,26 @@ def draw(headings: Sequence[Heading], rows: Sequence[Sequence[object]], width: i
         headings: one for each value of a row.
         rows: the values.
         width: of the terminal, in cells.
-        colour: whether to set heads and rule apart by ANSI sequences.
+        colour: whether to set heads, rule and trends apart by ANSI sequences.
     """
     columns = [_Column(heading, [row[index] for row in rows]) for index, heading in enumerate(headings)]
     empty = [one for one in columns if rows and one.is_empty] if len(columns) > 1 else []
     shown = [one for one in columns if one not in empty]
     hidden: list[_Column] = []
-    while len(shown) > 1 and sum(one.least + _GAP for one in shown) - _GAP > width:
-        hidden.insert(0, shown.pop())
+    for one in sorted(shown, key=_dispensable(shown)):
+        if len(shown) == 1 or sum(each.least + _GAP for each in shown) - _GAP <= width:
+            break
+        shown.remove(one)
+        hidden.append(one)
     widths = _fitted(shown, width)
     heads = _line([_aligned(one.heading.name, size, one.right) for one, size in zip(shown, widths, strict=True)])
     rule = _line(["─" * size for size in widths])
     lines = [click.style(heads, bold=True), click.style(rule, dim=True)] if colour else [heads, rule]
-    for cells in zip_longest(*(one.cells for one in shown)):
-        parts = [
-            _aligned(shorten(cell, size), size, one.right) for one, size, cell in zip(shown, widths, cells, strict=True)
-        ]
-        lines.append(_line(parts))
-    return Table(tuple(lines), tuple(one.heading.name for one in empty), tuple(one.heading.name for one in hidden))
+    fitted = list(zip(shown, widths, strict=True))
+    lines += [_line([one.drawn(number, size, colour) for one, size in fitted]) for number in range(len(rows))]
+    trends = [days_a_cell(one.days, size) for one, size in fitted if one.days]
+    named = [one.heading.name for one in columns if one in hidden]
+    return Table(tuple(lines), tuple(one.heading.name for one in empty), tuple(named), *trends[:1])
 
 
 def markdown(headings: Sequence[Heading], rows: Sequence[Sequence[object]]) -> list[str]:
@@ -93,7 +106,9 @@ def shown_value(value: object, unit: str = "") -> str:
     if isinstance(value, float):
         if unit == "0..1":
             return f"{value:.1%}"
-        return f"{value:+.1%}" if unit == "ratio" else f"{value:,.6g}"
+        if unit == "ratio":
+            return f"{value:+.1%}"
+        return f"{value:,.2f}" if unit else f"{value:,.6g}"
     if isinstance(value, datetime):
         return f"{value:%Y-%m-%d %H:%M:%S}"
     if isinstance(value, date):
@@ -127,10 +142,38 @@ class _Column:
         self.heading = heading
         self.is_empty = all(value is None or value == [] for value in values)
         self.right = any(isinstance(value, int | float) and not isinstance(value, bool) for value in values)
+        self.trends = [value for value in values if isinstance(value, Trend)]
+        self.days = len(self.trends[0].days) if self.trends else 0
+        if self.days:
+            head = cells(heading.name)
+            self.natural, self.least = (max(head, n) for n in (self.trends[0].longest, self.trends[0].shortest))
+            return
         self.cells = [shown_value(value, heading.unit) for value in values]
-        fixed = self.right or any(isinstance(value, date) for value in values)
+        needed = [
+            cells(cell) if isinstance(value, int | float | date) else min(cells(cell), _TEXT_MIN)
+            for value, cell in zip(values, self.cells, strict=True)
+        ]
         self.natural = max([cells(heading.name), *map(cells, self.cells)])
-        self.least = self.natural if fixed else min(self.natural, max(_TEXT_MIN, cells(heading.name)))
+        self.least = max([cells(heading.name), *needed])
+
+    def drawn(self, number: int, width: int, colour: bool) -> str:
+        """The cell of a row, as wide as the column."""
+        if not self.days:
+            return _aligned(shorten(self.cells[number], width), width, self.right)
+        line = spark(self.trends[number].days, width)
+        blanks = " " * (width - len(line))
+        return (click.style(line, fg="blue") if colour else line) + blanks
+
+
+def _dispensable(shown: Sequence[_Column]) -> Callable[[_Column], tuple[int, int]]:
+    """Which columns to leave out first: those to spare, then the trend, then from the last to the first."""
+
+    def order(one: _Column) -> tuple[int, int]:
+        if one.heading.spare:
+            return (0, one.heading.spare)
+        return (1, 0) if one.days else (2, -shown.index(one))
+
+    return order
 
 
 def _fitted(columns: list[_Column], width: int) -> list[int]:
