@@ -112,7 +112,7 @@ def build(archive: Archive, period: Period, request: Request) -> Report:
         evidence=asked.collection.evidence,
         method=wording.METHOD,
         limits=wording.LIMITS,
-        mappings=mapped(request.frameworks, found, _marks_by_query(asked)),
+        mappings=mapped(request.frameworks, found, _marks_by_query(asked), [one.id for one in sections]),
         prepared_by=request.prepared_by,
         reviewer=request.reviewer,
         logo=request.logo,

@@ -14,8 +14,17 @@ from kubedossier.reports.judgements import Finding, Framework, Mapped, Mapping
 RECORD_RULES = ("completeness", "accounting", "population")
 
 
-def mapped(chosen: Sequence[Framework], findings: Sequence[Finding], marks: dict[str, str]) -> tuple[Mapping, ...]:
-    """How far the record supports each control of the frameworks; ``marks`` is the evidence mark of each query."""
+def mapped(
+    chosen: Sequence[Framework], findings: Sequence[Finding], marks: dict[str, str], sections: Sequence[str]
+) -> tuple[Mapping, ...]:
+    """How far the record supports each control of the frameworks.
+
+    Args:
+        chosen: the frameworks.
+        findings: of the period.
+        marks: the evidence mark of each query.
+        sections: ids of the report's sections, in their order.
+    """
     whole = all(one.rating == "met" for one in findings if one.rule in RECORD_RULES)
     rules = {one.rule: one for one in findings}
     tables = []
@@ -25,8 +34,8 @@ def mapped(chosen: Sequence[Framework], findings: Sequence[Finding], marks: dict
                 id=one.id,
                 title=one.title,
                 shows=one.shows,
-                sections=one.sections,
-                marks=tuple(marks[query] for query in one.queries if query in marks),
+                sections=tuple(sorted(one.sections, key=sections.index)),
+                marks=tuple(sorted((marks[query] for query in one.queries if query in marks), key=_number)),
                 support=one.support if whole or one.support == "not evidenced" else "partly supports",
                 cannot=one.cannot,
                 open_rules=tuple(
@@ -48,3 +57,7 @@ def with_controls(findings: Sequence[Finding], chosen: Sequence[Framework]) -> t
             for rule in one.rules:
                 bearing.setdefault(rule, []).append(f"{of.name} {one.id}" if len(chosen) > 1 else one.id)
     return tuple(replace(one, controls=tuple(bearing.get(one.rule, ()))) for one in findings)
+
+
+def _number(mark: str) -> int:
+    return int(mark[1:])

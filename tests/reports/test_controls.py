@@ -15,6 +15,7 @@ from kubedossier.reports.model import Request
 from kubedossier.reports.press import pdf_bytes
 
 ID = re.compile(r"[A-Z0-9][A-Za-z0-9./()&-]*( (Art\.|Annex|App\.) [0-9A-Z.()a-z]+)?")
+ORDER = [section.id for section in sections.SECTIONS]
 SECTIONS = {section.id for section in sections.SECTIONS}
 
 
@@ -85,8 +86,8 @@ def test_names_may_be_repeated_or_listed_and_a_wrong_one_names_the_nearest():
 
 def test_holes_in_the_record_lower_the_support_and_never_raise_it(busy_report, quiet_report):
     marks = {one.name: one.mark for one in busy_report.evidence}
-    whole = controls.mapped(catalogues.chosen(["soc2"]), quiet_report.findings, marks)[0].controls
-    holed = controls.mapped(catalogues.chosen(["soc2"]), busy_report.findings, marks)[0].controls
+    whole = controls.mapped(catalogues.chosen(["soc2"]), quiet_report.findings, marks, ORDER)[0].controls
+    holed = controls.mapped(catalogues.chosen(["soc2"]), busy_report.findings, marks, ORDER)[0].controls
     assert "supports" in {one.support for one in whole}
     assert {one.support for one in holed} == {"partly supports", "not evidenced"}
 
@@ -102,6 +103,13 @@ def test_findings_and_controls_name_each_other(busy):
     assert "CC2.1" in finding.controls
     control = next(one for one in report.mappings[0].controls if one.id == "CC2.1")
     assert ("exception", "completeness") in control.open_rules
+
+
+def test_a_control_names_sections_and_evidence_in_their_order(busy):
+    for mapping in made(busy, "soc2", "pci-dss").mappings:
+        for one in mapping.controls:
+            assert [ORDER.index(name) for name in one.sections] == sorted(ORDER.index(name) for name in one.sections)
+            assert [int(mark[1:]) for mark in one.marks] == sorted(int(mark[1:]) for mark in one.marks)
 
 
 def test_a_report_without_frameworks_has_no_such_section(busy_report):

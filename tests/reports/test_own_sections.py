@@ -113,6 +113,17 @@ def test_the_example_of_the_page_becomes_a_section_and_a_catalogue_of_the_report
     assert check_report(example / "out.pdf").findings == ()
 
 
+@pytest.mark.parametrize(
+    ("option", "hint"), [(("--section", "change_by_hand"), NAME), (("--framework", "house-rule"), "house-rules")]
+)
+def test_a_misspelt_section_or_catalogue_names_the_nearest_and_makes_nothing(example, busy, run, option, hint):
+    words = ("--config", str(example / "kubedossier.toml"), "--archive", str(busy.path))
+    code, out, err = run(*words, "report", "--period", "2026-10", "-o", str(example / "out.pdf"), *option)
+    assert (code, out) == (2, b"")
+    assert f"Did you mean '{hint}'?" in err
+    assert not (example / "out.pdf").exists()
+
+
 def test_the_answer_of_a_section_is_evidence_as_all_others(example, busy):
     own = read_sections(example / "my-sections", [NAME])
     report = build(busy, OCTOBER, Request(own=own))
