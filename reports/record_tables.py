@@ -35,7 +35,7 @@ def receipts(frame: pl.DataFrame, *, mark: str) -> Table:
         title="From receipt to record",
         headings=headings(
             ("Entry", "At (UTC)", "Run", "Received", "New", "Duplicate", "Rejected", "In the period"),
-            ("number", "text", "text", *("number" for _ in columns)),
+            ("number", "time", "text", *("number" for _ in columns)),
             (8, 18, 16, 12, 11, 12, 11, 12),
         ),
         rows=rows,

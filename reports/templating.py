@@ -11,7 +11,7 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
-from kubedossier.reports import charts, numbers, text
+from kubedossier.reports import charts, numbers, statements, text
 from kubedossier.reports.own_templates import written
 from kubedossier.reports.rosette import rosette
 
@@ -53,6 +53,9 @@ def _environment() -> Any:
         "moment": numbers.moment,
         "w3c": _w3c,
         "written": written,
+        "dense": statements.dense,
+        "usual": statements.usual,
+        "unusual": statements.unusual,
     }
     return environment
 

@@ -8,6 +8,7 @@ No string of an event may reach the document by another way; the raw value stays
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterable
 from functools import cache
@@ -21,6 +22,7 @@ LIMIT = 160
 """Characters of a value shown before it is cut; the attached data always holds the whole value."""
 
 _MARKS_IN_A_ROW = 2
+_COLON = re.compile(r"(?<=[A-Za-z]:)(?=\w)")
 
 
 @cache
@@ -77,10 +79,18 @@ def markup(raw: str | None, *, limit: int = LIMIT) -> Markup:
     if not raw:
         return Markup('<span class="none">{}</span>').format("none" if raw is None else "empty")
     inner = Markup("").join(
-        Markup('<span class="chip">{}</span>').format(f"[{text}]") if is_escape else escape(text)
+        Markup('<span class="chip">{}</span>').format(f"[{text}]") if is_escape else _breakable(text)
         for text, is_escape in runs(raw, limit=limit)
     )
     return Markup('<span class="v">{}</span>').format(inner)
+
+
+def _breakable(text: str) -> Markup:
+    """Plain text that a line may end in after a colon, as names of service accounts and ARNs have them."""
+    parts = _COLON.split(text)
+    return Markup("<wbr>").join(
+        Markup('<span class="part">{}</span>').format(part) if len(parts) > 1 else escape(part) for part in parts
+    )
 
 
 def visible(written: str) -> str:
