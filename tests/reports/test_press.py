@@ -159,8 +159,7 @@ def test_the_child_gets_no_secret_and_no_locale_of_its_parent(quiet_report, chil
 
 def test_ctrl_c_ends_the_child_as_well(quiet_report, child, fifo):
     child(
-        f"pipe = os.open({str(fifo)!r}, os.O_WRONLY | os.O_NONBLOCK); "
-        "os.kill(os.getppid(), signal.SIGINT); signal.pause()"
+        HANGING.format(fifo=str(fifo)).replace("signal.pause()", "os.kill(os.getppid(), signal.SIGINT); signal.pause()")
     )
     reader = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
     before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job would ignore it
@@ -169,8 +168,9 @@ def test_ctrl_c_ends_the_child_as_well(quiet_report, child, fifo):
             press.pdf_bytes(quiet_report, limits=SHORT)
     finally:
         signal.signal(signal.SIGINT, before)
-    assert os.read(reader, 1) == b""  # nobody is left who could write
-    os.close(reader)
+    os.set_blocking(reader, True)
+    with os.fdopen(reader, "rb") as hanging:
+        assert hanging.read() == b"here"  # to its end, which comes when the last writer has gone
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
