@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from kubedossier.analytics import figures
@@ -19,6 +20,7 @@ from kubedossier.reports.dispositions import decided, named
 from kubedossier.reports.evidence import manifest
 from kubedossier.reports.findings import explained, judge, known_identities
 from kubedossier.reports.front import cover, custody, head_of, manifest_head
+from kubedossier.reports.judgements import Finding
 from kubedossier.reports.model import Completeness, Report, Request
 from kubedossier.reports.newcomers import Newcomers
 from kubedossier.reports.numbers import count
@@ -50,63 +52,38 @@ def build(archive: Archive, period: Period, request: Request) -> Report:
     cover_head = head_of(archive, period, request)
     found = named(with_controls(judge(seen), request.frameworks), period.label)
     found = decided(found, archive.ledger.entries, cover_head.issued.date())
-    has_past = seen.previous_known
-    cited = access_tables.cited((*seen.actions, *seen.grave), found, mark=asked.marks["privileged_actions"])
     sections = contents([(one.name, one.title) for one in request.own], controls=bool(request.frameworks))
     own = ask_own(archive, period, request.own, sections, asked.collection)
     manifest_file = manifest(manifest_head(cover_head, request), asked.collection)
     seal = hashlib.sha256(manifest_file.data).hexdigest()
-    above = frozenset(event for one in found if one.rating == "exception" for event in one.events)
     before = seen.previous_short[:3] if period.is_month else seen.previous_short
-    shaded = wording.WEEKENDS if figures.step_for(period) == "day" else ""
-    shaded_lines = wording.WEEKENDS if period.days <= figures.WEEKENDS_SHOWN else ""
+    activity, techniques, tactics = _activity(asked, period)
+    kinds, people, single, cited = _privileged(asked, seen, new, found, before)
+    marks, answers = asked.marks, asked.frame
     return Report(
         cover=cover(asked, cover_head, period, request, seen, seal),
         sections=sections,
         lead=wording.lead(seen, found, period, distinct(asked)),
-        key_figures=wording.key_figures(seen, asked.marks, previous_counts(asked), distinct(asked)),
+        key_figures=wording.key_figures(seen, marks, previous_counts(asked), distinct(asked)),
         findings=found,
         rules=explained(request.thresholds),
         known=known_identities(request.thresholds, found),
         completeness=_completeness(archive, asked, seen, events, period),
-        activity=Chart(
-            figures.activity_columns(asked.answers["activity"], period),
-            wording.COLUMNS + shaded,
-            asked.marks["activity"],
-        ),
-        techniques=_chart(
-            figures.technique_panels(asked.answers["techniques"], period),
-            wording.PANELS + shaded_lines,
-            asked,
-            "techniques",
-        ),
-        techniques_table=tables.techniques(
-            asked.frame("techniques"), known_techniques(), mark=asked.marks["techniques"]
-        ),
-        tactics=_chart(figures.tactic_heat_map(asked.answers["tactics"], period), wording.HEAT_MAP, asked, "tactics"),
+        activity=activity,
+        techniques=techniques,
+        techniques_table=tables.techniques(answers("techniques"), known_techniques(), mark=marks["techniques"]),
+        tactics=tactics,
         rankings=_rankings(asked, period, events, before, seen.previous_known),
         first_seen_lead=wording.first_seen_lead(
-            has_past, asked.frame("first_seen_users"), asked.frame("first_seen_ips")
+            seen.previous_known, answers("first_seen_users"), answers("first_seen_ips")
         ),
-        first_seen=_first_seen(asked, new) if has_past else (),
-        privileged_lead=wording.privileged_lead(
-            asked.frame("privileged_actions").height, asked.collection.evidence, asked.marks["privileged_actions"]
-        ),
-        privileged_kinds=access_tables.kinds(
-            asked.frame("privileged_actions"),
-            was=Counter(asked.frame("privileged_before")["kind"].to_list()),
-            before=before,
-            known=seen.previous_known,
-            mark=asked.marks["privileged_actions"],
-        ),
-        privileged_people=access_tables.actors(
-            asked.frame("privileged_actions"), mark=asked.marks["privileged_actions"]
-        ),
-        privileged=access_tables.actions(
-            asked.frame("privileged_actions"), new, above, mark=asked.marks["privileged_actions"]
-        ),
+        first_seen=_first_seen(asked, new) if seen.previous_known else (),
+        privileged_lead=wording.privileged_lead(single.total, asked.collection.evidence, single.mark),
+        privileged_kinds=kinds,
+        privileged_people=people,
+        privileged=single,
         cited=cited,
-        denied=access_tables.denied(asked.frame("denied_requests"), mark=asked.marks["denied_requests"]),
+        denied=access_tables.denied(answers("denied_requests"), mark=marks["denied_requests"]),
         own=own,
         custody=custody(asked, cover_head, checked),
         evidence=asked.collection.evidence,
@@ -117,6 +94,32 @@ def build(archive: Archive, period: Period, request: Request) -> Report:
         reviewer=request.reviewer,
         logo=request.logo,
         attachments=(*sorted((item for _, item in asked.collection.items), key=lambda item: item.name), manifest_file),
+    )
+
+
+def _activity(asked: Asked, period: Period) -> tuple[Chart, Chart | None, Chart | None]:
+    """The figures of section 3: events by day, techniques, tactics; the latter where there are any."""
+    columns = wording.COLUMNS + (wording.WEEKENDS if figures.step_for(period) == "day" else "")
+    panels = wording.PANELS + (wording.WEEKENDS if period.days <= figures.WEEKENDS_SHOWN else "")
+    return (
+        Chart(figures.activity_columns(asked.answers["activity"], period), columns, asked.marks["activity"]),
+        _chart(figures.technique_panels(asked.answers["techniques"], period), panels, asked, "techniques"),
+        _chart(figures.tactic_heat_map(asked.answers["tactics"], period), wording.HEAT_MAP, asked, "tactics"),
+    )
+
+
+def _privileged(
+    asked: Asked, seen: Observed, new: Newcomers, found: Sequence[Finding], before: str
+) -> tuple[Table, Table, Table, Table | None]:
+    """The tables of section 6: by kind, by identity, single actions, and what exceptions rest on where there is any."""
+    frame, mark = asked.frame("privileged_actions"), asked.marks["privileged_actions"]
+    was = Counter(asked.frame("privileged_before")["kind"].to_list())
+    above = frozenset(event for one in found if one.rating == "exception" for event in one.events)
+    return (
+        access_tables.kinds(frame, was=was, before=before, known=seen.previous_known, mark=mark),
+        access_tables.actors(frame, mark=mark),
+        access_tables.actions(frame, new, above, mark=mark),
+        access_tables.cited((*seen.actions, *seen.grave), found, mark=mark),
     )
 
 

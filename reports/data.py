@@ -1,7 +1,8 @@
 """The report as JSON: what the PDF says, for programs.
 
 The same model, so the same numbers and the same seal. Audited strings stand in it as they were received; a reader that
-shows them has to make them harmless itself. The rows of the answers are not in it, for the PDF carries them.
+shows them has to make them harmless itself. The rows of the answers are not in it, for the
+PDF carries them, but for those that templates of users' sections were given.
 """
 
 from __future__ import annotations
