@@ -7,13 +7,11 @@ import re
 import shlex
 import subprocess
 import sys
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from kubedossier.analytics.archive import Archive
-from kubedossier.analytics.periods import parse_period
 
 pytestmark = pytest.mark.xdist_group("demo")
 
@@ -48,12 +46,17 @@ def first(folder) -> subprocess.CompletedProcess[str]:
     )
 
 
+def month_of(done: subprocess.CompletedProcess[str]) -> str:
+    """The month a run was about: the last one when it began, which may have been before midnight."""
+    return re.search(r"report monthly --period (\d{4}-\d\d)", done.stdout)[1]
+
+
 def test_it_goes_the_whole_way_and_ends_well_though_some_records_are_bad(first, folder):
     assert first.returncode == 0, first.stderr
     assert "5 records could not be read" in first.stdout
     assert "Done in" in first.stdout
     made = [path.name for path in sorted((folder / "dossier" / "reports").rglob("*.*"))]
-    month = parse_period("last-month", now=datetime.now(UTC)).label
+    month = month_of(first)
     assert made == [f"bundle-{month}.zip", f"monthly-{month}.pdf"]
 
 
@@ -64,7 +67,7 @@ def test_what_it_prints_fits_eighty_columns_but_for_hashes(first):
 
 def test_the_archive_holds_the_months_and_the_incident(first, folder):
     archive = Archive(folder / "dossier")
-    top = archive.query("top_users", period="last-month", limit=1000)
+    top = archive.query("top_users", period=month_of(first), limit=1000)
     assert top["events"].sum() > 5_000
     assert "r.voss.ext@example.com" in top["user"].to_list()
     known = archive.sql("select count(*) as n from collected")
@@ -95,6 +98,8 @@ def test_a_second_run_adds_no_event(first, folder):
     before = count()
     again = call("demo", folder=folder)
     assert again.returncode == 0, again.stderr
+    if month_of(again) != month_of(first):
+        pytest.skip("a month ended between the two runs")
     assert " 0 new," in again.stdout
     assert "was imported the last time" in again.stdout
     assert count() == before

@@ -58,7 +58,7 @@ def fetch(url: str, cafile: str | None) -> bytes:
     handlers = [urllib.request.ProxyHandler({})]
     if context:
         handlers.append(urllib.request.HTTPSHandler(context=context))
-    return urllib.request.build_opener(*handlers).open(url + "/api/v1/audits/kubernetes", timeout=20).read()
+    return urllib.request.build_opener(*handlers).open(url + "/api/v1/audits/kubernetes", timeout=600).read()
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -67,7 +67,7 @@ def test_it_serves_over_tls_with_a_certificate_of_its_own_until_it_is_stopped(ar
         assert url.startswith("https://127.0.0.1:")
         assert fetch(url, own_authority()) == b"[" + EVENT + b"]"
         process.send_signal(number)
-        _, narration = process.communicate(timeout=30)
+        _, narration = process.communicate(timeout=600)
     assert process.returncode == 0
     assert own_authority() in narration
     assert "No login is set" in narration
@@ -147,7 +147,7 @@ def test_users_of_a_file_get_in_beside_the_login_of_the_environment(archive, tmp
     with serving(archive, "--users", str(path), "--plain-http", **login) as (process, url):
         statuses = [status(url, *one) for one in (("ann", "one"), ("bob", "two"), ("reader", "geheim"), ("ann", "two"))]
         process.send_signal(signal.SIGTERM)
-        _, narration = process.communicate(timeout=30)
+        _, narration = process.communicate(timeout=600)
     assert statuses == [200, 200, 200, 401]
     assert "chmod" not in narration
     assert "No login is set" not in narration
@@ -157,7 +157,7 @@ def status(url: str, username: str, password: str) -> int:
     basic = base64.b64encode(f"{username}:{password}".encode()).decode()
     request = urllib.request.Request(url + "/api/v1/version", headers={"Authorization": f"Basic {basic}"})
     try:
-        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=20) as answer:
+        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=600) as answer:
             return answer.status
     except urllib.error.HTTPError as error:
         with error:
@@ -170,7 +170,7 @@ def test_a_users_file_that_others_can_read_is_warned_of(archive, tmp_path):
     path.chmod(0o640)
     with serving(archive, "--users", str(path), "--plain-http") as (process, _):
         process.send_signal(signal.SIGTERM)
-        _, narration = process.communicate(timeout=30)
+        _, narration = process.communicate(timeout=600)
     assert f"Others can read '{path}'" in narration
 
 

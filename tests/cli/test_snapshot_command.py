@@ -336,7 +336,7 @@ def test_an_interrupted_run_keeps_what_arrived_and_exits_with_130(upstream, arch
     environ = os.environ | {"KUBEDOSSIER_USERNAME": "auditor", "KUBEDOSSIER_PASSWORD": "geheim"}
     line = [sys.executable, "-c", _INTERRUPTED, str(int(number))]
     line += ["--archive", str(archive_path), "snapshot", "--console", url, "--ca-bundle", str(ca), "--page-size", "1"]
-    done = subprocess.run(line, env=environ, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(line, env=environ, capture_output=True, text=True, timeout=600, check=False)
     assert done.returncode == 130, done.stderr
     assert "gap" in done.stdout
     assert "not read: interrupted" in done.stdout

@@ -46,7 +46,7 @@ def _alone(script, case, *arguments):
         env=straced.environment(case),
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
         check=False,
     )
 

@@ -36,7 +36,7 @@ def execute(path: Path, folder: Path) -> list[Any]:
         from nbclient import NotebookClient
 
         done = NotebookClient(
-            read(path), timeout=120, kernel_name="python3", resources={"metadata": {"path": str(folder)}}
+            read(path), timeout=600, kernel_name="python3", resources={"metadata": {"path": str(folder)}}
         ).execute()
     return [output for cell in done.cells if cell.cell_type == "code" for output in cell.outputs]
 

@@ -250,7 +250,7 @@ def test_a_window_that_is_split_when_all_others_are_done_is_still_read(
     def read_window(get_page, query, window, **options):
         if window.start == to_micros(FIRST) and not split:
             split.append(window)
-            assert others.wait(20)
+            assert others.wait(600)
             return SplitWindow(window, window.split(3))
         result = plain(get_page, query, window, **options)
         done.append(window)

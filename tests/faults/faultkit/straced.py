@@ -70,7 +70,7 @@ def cli(case: Path, *argv: str, before: tuple[str, ...] = (), **more) -> Run:
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=600,
         **more,
     )
     return Run(128 - ended.returncode if ended.returncode < 0 else ended.returncode, ended.stdout, ended.stderr)
