@@ -110,26 +110,35 @@ def _run(program: tuple[str, ...], folder: Path, limits: Limits) -> int:
     environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
     environment |= {"LC_ALL": "C.UTF-8", "TZ": "UTC", "PYTHONHASHSEED": "0", "TMPDIR": str(folder)}
     command = [sys.executable, *program, str(folder), str(limits.memory_bytes), str(limits.seconds)]
-    with (folder / SAID).open("wb") as said:
+    with (folder / SAID).open("wb") as said, _lifeline() as held:
         process = subprocess.Popen(  # noqa: S603 - our own interpreter and program
             command,
-            stdin=subprocess.PIPE,
+            stdin=held,
             stdout=subprocess.DEVNULL,
             stderr=said,
             env=environment,
             start_new_session=True,
         )
+        try:
+            return process.wait(limits.seconds)
+        except subprocess.TimeoutExpired:
+            return -signal.SIGXCPU
+        finally:
+            if process.poll() is None:
+                with suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+
+
+@contextmanager
+def _lifeline() -> Iterator[int]:
+    """A pipe that ends with the block, even where Ctrl-C comes before it is known which process holds its other end."""
+    held, ours = os.pipe()
     try:
-        return process.wait(limits.seconds)
-    except subprocess.TimeoutExpired:
-        return -signal.SIGXCPU
+        yield held
     finally:
-        if process.poll() is None:
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-        assert process.stdin is not None
-        process.stdin.close()
+        os.close(held)
+        os.close(ours)
 
 
 def _failure(code: int, folder: Path, limits: Limits) -> Exception:

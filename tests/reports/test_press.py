@@ -157,6 +157,7 @@ def test_the_child_gets_no_secret_and_no_locale_of_its_parent(quiet_report, chil
     assert "of-nobody-else" not in seen
 
 
+@pytest.mark.filterwarnings("ignore:subprocess .* is still running:ResourceWarning")  # as it is being started
 def test_ctrl_c_ends_the_child_as_well(quiet_report, child, fifo):
     child(
         HANGING.format(fifo=str(fifo)).replace("signal.pause()", "os.kill(os.getppid(), signal.SIGINT); signal.pause()")
