@@ -133,7 +133,7 @@ class Archive:
             source=source,
             mixed=len(kinds) > 1,
             undated=self.undated,
-            rules=self._rules(query, reads) if source != "native" and "raw" in kinds else (),
+            rules=self._rules(query.sql, reads) if source != "native" and "raw" in kinds else (),
         )
 
     def trends(self, query: catalogue.Query, answer: Answer) -> list[tuple[int, ...]]:
@@ -251,12 +251,22 @@ class Archive:
         check_columns(table, query)
         return table
 
-    def _rules(self, query: catalogue.Query, reads: Scope) -> tuple[str, ...]:
-        """Versions of the rules behind the techniques of raw audit logs in a range, where a question is about them."""
-        if not is_about_techniques(query):
+    def rules(self, sql: str, **narrowing: Any) -> tuple[str, ...]:
+        """Versions of the technique rules behind an answer to ``table``; empty where it is about no techniques.
+
+        Takes what ``table`` takes. An ``Answer`` has them in its own ``rules``.
+        """
+        known, _ = parted(narrowing)
+        period = self.period(known.get("period"), known.get("start"), known.get("end"))
+        native = known.get("source") == "native"
+        return () if native else self._rules(sql, Scope(period.start, period.end))
+
+    def _rules(self, sql: str, reads: Scope) -> tuple[str, ...]:
+        """Versions of the rules that judged the raw audit logs of a range, where a select is about techniques."""
+        if not is_about_techniques(sql):
             return ()
-        sql = "select distinct rules_version from records where rules_version is not null order by rules_version"
-        rows = self._engine.run(sql, {}, Scope(reads.start, reads.end), reads=reads, lean=True)
+        asked = "select distinct rules_version from records where rules_version is not null order by rules_version"
+        rows = self._engine.run(asked, {}, Scope(reads.start, reads.end), reads=reads, lean=True)
         return tuple(str(one) for (one,) in rows.values())
 
     @cached_property

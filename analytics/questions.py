@@ -85,9 +85,9 @@ def source_of(source: str | None, kinds: frozenset[str]) -> Source:
     raise UsageError(f"'{source}' is not a source", hint=f"Sources are {', '.join(SOURCES)}.")
 
 
-def is_about_techniques(query: Query) -> bool:
+def is_about_techniques(sql: str) -> bool:
     """Whether an answer depends on the technique rules that judged raw audit logs."""
-    return _OF_RULES.search(bare(query.sql)) is not None
+    return _OF_RULES.search(bare(sql)) is not None
 
 
 def range_read(query: Query, period: Period) -> Scope:

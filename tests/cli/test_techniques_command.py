@@ -144,6 +144,10 @@ def test_mixed_versions_in_a_period_are_said(kubedossier, tmp_path):
     kubedossier("import", "more.log")
     said = kubedossier("query", "techniques_by_day", "--period", "2026-10")[1]
     assert "Techniques of raw audit logs: rules versions 1, 1+" in said
+    sql = "select count(*) as n from events where len(techniques) > 0"
+    assert "Techniques of raw audit logs: rules versions 1, 1+" in kubedossier("query", "--sql", sql)[1]
+    assert kubedossier("query", "--sql", sql, "--source", "native")[1] == ""
+    assert kubedossier("query", "--sql", "select 'techniques' as n from events")[1] == ""
 
 
 def test_options_of_a_rederivation_are_for_it_alone():

@@ -73,7 +73,7 @@ def command(
         else:
             _answer(settings, query, form, output, asked, given)
     elif sql is not None:
-        _own_sql(_archive(settings), sys.stdin.read() if sql == "-" else sql, form, output, asked, given)
+        _own_sql(settings, sys.stdin.read() if sql == "-" else sql, form, output, asked, given)
 
 
 def _form(form: str | None, output: Path | None) -> str:
@@ -147,15 +147,17 @@ def _tell_rules(settings: Settings, versions: tuple[str, ...]) -> None:
 
 
 def _own_sql(
-    archive: Archive, sql: str, form: str, output: Path | None, asked: Mapping[str, Any], given: dict[str, str]
+    settings: Settings, sql: str, form: str, output: Path | None, asked: Mapping[str, Any], given: dict[str, str]
 ) -> None:
     from kubedossier.analytics.answers import Fetched
     from kubedossier.cli.formats import Rows
 
-    limit = asked["limit"]
+    limit, archive = asked["limit"], _archive(settings)
     narrowing = {name: value for name, value in asked.items() if name != "limit"}
     table = archive.table(sql, {name: _guessed(text) for name, text in given.items()}, **narrowing)
     fetched = Fetched(tuple(table.column_names), table)
+    if rules := archive.rules(sql, **narrowing):
+        _tell_rules(settings, rules)
     _write(Rows(fetched.head(limit) if limit else fetched), form, output)
 
 
