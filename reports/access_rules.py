@@ -19,7 +19,7 @@ ELEVATED = ("impersonation", "privileged container", "kubelet access", "certific
 
 @rule(
     "anonymous",
-    section="privileged",
+    section="denied",
     statement="Nobody is served without an identity.",
     method=lambda limits: (
         "Exception: a request of system:anonymous was not denied, but for those of "

@@ -1,4 +1,4 @@
-"""The tables about people and rights: privileged actions by kind, by identity and one by one; denied requests.
+"""The tables about people and rights: privileged actions by kind, by identity and one by one; newcomers.
 
 What is cut stays in the attached data and the table says so.
 """
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 ACTIONS_SHOWN = 8
 CITED_SHOWN = 36
 ACTORS_SHOWN = 10
-DENIED_SHOWN = 12
 NEW_SHOWN = 8
 
 
@@ -173,40 +172,6 @@ def actions(frame: pl.DataFrame, new: Newcomers, above: frozenset[str], *, mark:
         note=f"{'Without those above. ' if above else ''}{first}, then all others; each in the order of time.",
         empty="No privileged action in this period.",
         mark=mark,
-    )
-
-
-def denied(frame: pl.DataFrame, *, mark: str) -> Table:
-    """Requests that the API servers refused, alike ones together, most first."""
-    alike: dict[tuple[str, ...], list[Row]] = {}
-    for row in frame.iter_rows(named=True):
-        parts = ("user", "cluster", "action", "namespace", "resource", "subresource")
-        alike.setdefault(tuple(row[part] or "" for part in parts), []).append(row)
-    ranked = sorted(alike.items(), key=lambda item: (-len(item[1]), item[0]))
-    rows = tuple(
-        (
-            value(found[0]["user"]),
-            value(f"{found[0]['action'] or ''} {target({**found[0], 'name': ''})}".strip() or None, key[1]),
-            number(len(found)),
-            minute(found[0]["time"]),
-            minute(found[-1]["time"]),
-        )
-        for key, found in ranked[:DENIED_SHOWN]
-    )
-    return Table(
-        id="denied-requests",
-        title="By identity and object",
-        headings=headings(
-            ("Identity", "Action, object and cluster", "Requests", "First (UTC)", "Last (UTC)"),
-            ("value", "value", "number", "time", "time"),
-            (34, 30, 11, 12.5, 12.5),
-        ),
-        rows=rows,
-        total=len(ranked),
-        note="Forbidden by authorization, or answered with 401 or 403. Alike requests stand together.",
-        empty="No request was denied in this period.",
-        mark=mark,
-        sums=(Cell(text="All denied requests"), Cell(), number(frame.height), Cell(), Cell()) if rows else (),
     )
 
 

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 
 _WHOLE = (
-    "cluster_ranking", "provider_ranking", "first_seen_users", "first_seen_ips", "privileged_actions",
-    "denied_requests", "anonymous_access",
+    "cluster_ranking", "provider_ranking", "account_ranking", "first_seen_users", "first_seen_ips",
+    "privileged_actions", "denied_requests", "anonymous_access",
 )  # fmt: skip
 QUERIES = (
     "activity_by_day", "coverage", "coverage_by_cluster", "gaps", "grave_changes", "receipts", "windows",
@@ -90,7 +90,7 @@ def agreed_total(asked: Asked) -> int:
     Raises:
         IntegrityError: two answers disagree.
     """
-    topics = ("activity", "coverage", "clusters", "users", "cluster_ranking", "provider_ranking")
+    topics = ("activity", "coverage", "clusters", "users", "cluster_ranking", "provider_ranking", "account_ranking")
     totals = {topic: int(asked.frame(topic)["events"].sum()) for topic in topics}
     if len(set(totals.values())) > 1:
         shown = ", ".join(f"{asked.answers[topic].name} {total:,}" for topic, total in totals.items())

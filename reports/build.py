@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from kubedossier.analytics import figures
 from kubedossier.analytics.vocabulary import techniques as known_techniques
-from kubedossier.reports import access_tables, record_tables, tables, wording
+from kubedossier.reports import access_tables, record_tables, request_tables, tables, wording
 from kubedossier.reports.asking import Asked, agreed_total, ask, intact_files
 from kubedossier.reports.controls import mapped, with_controls
 from kubedossier.reports.dispositions import decided, named
@@ -83,7 +83,10 @@ def build(archive: Archive, period: Period, request: Request) -> Report:
         privileged_people=people,
         privileged=single,
         cited=cited,
-        denied=access_tables.denied(answers("denied_requests"), mark=marks["denied_requests"]),
+        denied=request_tables.denied(answers("denied_requests"), mark=marks["denied_requests"]),
+        anonymous=request_tables.anonymous(
+            answers("anonymous_access"), request.thresholds.anonymous, mark=marks["anonymous_access"]
+        ),
         own=own,
         custody=custody(asked, cover_head, checked),
         evidence=asked.collection.evidence,
@@ -159,11 +162,14 @@ def _rankings(asked: Asked, period: Period, events: int, before: str, known: boo
     common: dict[str, Any] = {"events": events, "before": before, "known": known}
     of_cluster = {"provider": "Provider", "users": "Users"}
     of_provider = {"accounts": "Accounts", "clusters": "Clusters"}
+    of_account = {"provider": "Provider", "clusters": "Clusters"}
     clusters, providers = asked.frame("cluster_ranking"), asked.frame("provider_ranking")
+    accounts = asked.frame("account_ranking")
     return (
         tables.identities(asked.frame("users"), trends, mark=marks["users"], **common),
         tables.ranking(clusters, "cluster", "Clusters", of_cluster, mark=marks["cluster_ranking"], **common),
         tables.ranking(providers, "provider", "Providers", of_provider, mark=marks["provider_ranking"], **common),
+        tables.ranking(accounts, "account", "Accounts", of_account, mark=marks["account_ranking"], **common),
     )
 
 

@@ -12,7 +12,7 @@ from kubedossier.reports.pieces import Cell, Heading, Tone
 Row = Mapping[str, Any]
 
 
-def value(raw: str | None, *lines: str, tone: Tone = "plain") -> Cell:
+def value(raw: str | None, *lines: str | None, tone: Tone = "plain") -> Cell:
     """A cell with an audited value, and further ones under it."""
     return Cell(raw=raw, is_value=True, lines=tuple(line for line in lines if line), tone=tone)
 

@@ -220,6 +220,7 @@ class Report:
     cited: Table | None
     privileged: Table
     denied: Table
+    anonymous: Table
     own: tuple[OwnSection, ...]
     custody: tuple[Fact, ...]
     evidence: tuple[Evidence, ...]

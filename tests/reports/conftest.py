@@ -212,6 +212,27 @@ def newcomers_report(tmp_path_factory: pytest.TempPathFactory) -> Report:
     return report_of(Archive(root))
 
 
+@pytest.fixture(scope="session")
+def anonymous_report(tmp_path_factory: pytest.TempPathFactory) -> Report:
+    """Requests without an identity: two denied, three on open paths, one served that should not have been."""
+    root = tmp_path_factory.mktemp("anonymous") / "dossier"
+    forbidden = {"authorizationInfo": {"authorization.k8s.io/decision": "forbid"}}
+    cases: list[dict[str, Any]] = [
+        forbidden,
+        forbidden,
+        {"requestURI": "/healthz", "resources": ""},
+        {"requestURI": "/healthz?verbose", "resources": ""},
+        {"requestURI": "/version", "resources": ""},
+        {"sourceIPs": ["198.51.100.9"]},
+    ]
+    events = [
+        event(OCTOBER + timedelta(hours=n), "system:anonymous", ACTIONS[6], CLUSTERS[0], **more)
+        for n, more in enumerate(cases)
+    ]
+    snapshot(root, events, OCTOBER, NOVEMBER)
+    return report_of(Archive(root))
+
+
 HOSTILE = (
     "a" * 300,
     "admin\u202egnp.exe",

@@ -39,7 +39,7 @@ def table(report, name):
     return next(one for one in report.rankings if one.id == name)
 
 
-@pytest.mark.parametrize("name", ["identities", "cluster", "provider"])
+@pytest.mark.parametrize("name", ["identities", "cluster", "provider", "account"])
 def test_each_ranking_adds_up_to_the_number_on_the_cover(busy_report, name):
     ranking = table(busy_report, name)
     shown, index = column(ranking, "Events")
@@ -74,6 +74,18 @@ def test_denied_requests_are_the_same_number_in_table_chart_and_share(busy_repor
     assert number(busy_report.denied.sums[2]) == denied > 0
     share = denied / busy_report.cover.events * 100
     assert busy_report.key_figures[4].value.startswith(f"{share:.1f}".removesuffix(".0"))
+
+
+def test_requests_without_an_identity_tell_what_was_denied_open_and_served(anonymous_report):
+    shown = [(row[0].raw, row[1].raw, [number(cell) for cell in row[2:]]) for row in anonymous_report.anonymous.rows]
+    assert shown == [
+        ("list payments/pods", "203.0.113.9", [3, 2, 0, 1]),
+        ("list /healthz", "203.0.113.9", [2, 0, 2, 0]),
+        ("list /version", "203.0.113.9", [1, 0, 1, 0]),
+    ]
+    assert anonymous_report.anonymous.rows[0][1].lines == ("198.51.100.9",)
+    found = next(one for one in anonymous_report.findings if one.rule == "anonymous")
+    assert found.text == ("1 request of system:anonymous was not denied.",)
 
 
 def test_newcomers_are_named_and_their_actions_come_first(newcomers_report):

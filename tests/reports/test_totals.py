@@ -22,6 +22,7 @@ COUNTED = {
     "top_users": "events",
     "cluster_ranking": "events",
     "provider_ranking": "events",
+    "account_ranking": "events",
 }
 
 
@@ -38,7 +39,7 @@ def number(cell) -> int:
     return int(cell.text.replace(",", ""))
 
 
-@pytest.fixture(params=["busy_report", "quiet_report", "hostile_report", "newcomers_report"])
+@pytest.fixture(params=["busy_report", "quiet_report", "hostile_report", "newcomers_report", "anonymous_report"])
 def report(request):
     return request.getfixturevalue(request.param)
 
@@ -77,6 +78,18 @@ def test_denied_requests_are_the_attached_rows(report):
     assert not report.denied.rows or number(report.denied.sums[2]) == len(denied)
     activity = rows(report, "activity_by_day")
     assert sum(int(row["denied"]) for row in activity) == len(denied)
+
+
+def test_anonymous_requests_are_the_attached_rows_and_those_served_the_finding(report):
+    attached = rows(report, "anonymous_access")
+    table = report.anonymous
+    if not table.rows:
+        assert attached == []
+        return
+    requests, denied, opened, served = (number(cell) for cell in table.sums[2:])
+    assert requests == len(attached) == denied + opened + served
+    finding = next(one for one in report.findings if one.rule == "anonymous")
+    assert (finding.rating == "exception") is (served > 0)
 
 
 def test_techniques_in_figure_and_table_are_the_attached_rows(report):
@@ -145,7 +158,7 @@ class Paragraphs(HTMLParser):
         given = dict(attrs)
         if tag == "section":
             self._section = given.get("aria-labelledby", "")
-        if tag == "p" and given.get("class") in ("lead", "intro") and self._section not in ("", "controls"):
+        if tag == "p" and given.get("class") in ("lead", "intro") and self._section not in ("", "controls", "queries"):
             self._text, self._marks = [], 0
         if tag == "a" and given.get("class") == "mark":
             self._marks += 1
@@ -176,7 +189,7 @@ def test_every_table_figure_key_figure_and_finding_names_evidence_that_is_attach
     tables = [
         *(whole.receipts, whole.gaps, report.techniques_table, *report.rankings),
         *(*report.first_seen, report.privileged_kinds, report.privileged_people, report.privileged, report.denied),
-        report.cited,
+        *(report.cited, report.anonymous),
     ]
     named = [one.mark for one in (*charts, *tables, *report.key_figures) if one]
     assert set(named) <= marks

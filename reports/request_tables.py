@@ -1,0 +1,105 @@
+"""The tables about requests that were refused, and about callers without an identity; alike ones stand together.
+
+What is cut stays in the attached data and the table says so.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kubedossier.analytics.thresholds import Anonymous
+from kubedossier.reports.cells import Row, headings, minute, number, target, value
+from kubedossier.reports.newcomers import was_denied
+from kubedossier.reports.pieces import Cell, Table
+
+if TYPE_CHECKING:
+    import polars as pl
+
+DENIED_SHOWN = 12
+ANONYMOUS_SHOWN = 8
+SOURCES_SHOWN = 2
+
+
+def denied(frame: pl.DataFrame, *, mark: str) -> Table:
+    """Requests that the API servers refused, alike ones together, most first."""
+    alike: dict[tuple[str, ...], list[Row]] = {}
+    for row in frame.iter_rows(named=True):
+        parts = ("user", "cluster", "action", "namespace", "resource", "subresource")
+        alike.setdefault(tuple(row[part] or "" for part in parts), []).append(row)
+    ranked = sorted(alike.items(), key=lambda item: (-len(item[1]), item[0]))
+    rows = tuple(
+        (
+            value(found[0]["user"]),
+            value(f"{found[0]['action'] or ''} {target({**found[0], 'name': ''})}".strip() or None, key[1]),
+            number(len(found)),
+            minute(found[0]["time"]),
+            minute(found[-1]["time"]),
+        )
+        for key, found in ranked[:DENIED_SHOWN]
+    )
+    return Table(
+        id="denied-requests",
+        title="By identity and object",
+        headings=headings(
+            ("Identity", "Action, object and cluster", "Requests", "First (UTC)", "Last (UTC)"),
+            ("value", "value", "number", "time", "time"),
+            (34, 30, 11, 12.5, 12.5),
+        ),
+        rows=rows,
+        total=len(ranked),
+        note="Forbidden by authorization, or answered with 401 or 403. Alike requests stand together.",
+        empty="No request was denied in this period.",
+        mark=mark,
+        sums=(Cell(text="All denied requests"), Cell(), number(frame.height), Cell(), Cell()) if rows else (),
+    )
+
+
+def anonymous(frame: pl.DataFrame, limits: Anonymous, *, mark: str) -> Table:
+    """Requests without an identity: what was served outside of open paths first, then most first."""
+    alike: dict[tuple[str, str], list[Row]] = {}
+    for row in frame.iter_rows(named=True):
+        path = (row["request_uri"] or "").partition("?")[0]
+        what = path if limits.allows(path) else target({**row, "name": ""}) or path
+        alike.setdefault((f"{row['action'] or ''} {what}".strip(), row["cluster"] or ""), []).append(row)
+    counted = {key: _outcomes(found, limits) for key, found in alike.items()}
+    ranked = sorted(alike, key=lambda key: (-counted[key][2], -len(alike[key]), key))
+    rows = tuple(
+        (
+            value(key[0] or None, key[1]),
+            value(*_sources(alike[key])),
+            number(len(alike[key])),
+            *(number(amount) for amount in counted[key]),
+        )
+        for key in ranked[:ANONYMOUS_SHOWN]
+    )
+    sums = tuple(sum(counted[key][index] for key in ranked) for index in range(3))
+    return Table(
+        id="anonymous-requests",
+        title="Without an identity",
+        headings=headings(
+            ("Action, object and cluster", "Source", "Requests", "Denied", "Open path", "Served"),
+            ("value", "value", "number", "number", "number", "number"),
+            (36, 20, 11, 11, 11, 11),
+        ),
+        rows=rows,
+        total=len(ranked),
+        note="Requests of callers whom nothing authenticated: denied, served on a path that is open to everybody, or "
+        "served elsewhere.",
+        empty="No request came without an identity.",
+        mark=mark,
+        sums=(Cell(text="All without an identity"), Cell(), number(frame.height), *map(number, sums)) if rows else (),
+    )
+
+
+def _outcomes(found: list[Row], limits: Anonymous) -> tuple[int, int, int]:
+    """How many were denied, served on an open path, and served elsewhere."""
+    denied = sum(was_denied(row) for row in found)
+    opened = sum(not was_denied(row) and limits.allows(row["request_uri"] or "") for row in found)
+    return denied, opened, len(found) - denied - opened
+
+
+def _sources(found: list[Row]) -> tuple[str | None, ...]:
+    """The first addresses, and how many more there are."""
+    names = list(dict.fromkeys(one for row in found for one in row["source_ips"] or ()))
+    more = [f"and {len(names) - SOURCES_SHOWN} more"] if len(names) > SOURCES_SHOWN else []
+    return (*names[:SOURCES_SHOWN], *more) if names else (None,)
