@@ -42,6 +42,7 @@
     });
   };
   document.querySelectorAll("main table").forEach(sortable);
+  document.getElementById("page-sorting").hidden = false;
 
   // What is wider than its frame can be scrolled with the keyboard, too.
   const frames = [...document.querySelectorAll(".scroll")];

@@ -57,7 +57,7 @@ def test_it_goes_the_whole_way_and_ends_well_though_some_records_are_bad(first, 
     assert "Done in" in first.stdout
     made = [path.name for path in sorted((folder / "dossier" / "reports").rglob("*.*"))]
     month = month_of(first)
-    assert made == [f"bundle-{month}.zip", f"monthly-{month}.pdf"]
+    assert made == [f"bundle-{month}.zip", f"monthly-{month}.html", f"monthly-{month}.pdf"]
 
 
 def test_what_it_prints_fits_eighty_columns_but_for_hashes(first):

@@ -177,6 +177,13 @@ def test_several_formats_lie_in_one_folder_and_have_one_seal(archive, run, tmp_p
     assert err.count("October 2026") == 1
 
 
+def test_a_page_is_not_verified_and_one_is_told_what_is(archive, run, tmp_path):
+    run("--archive", str(archive), "report", "--period", "2026-10", "-f", "html", "-o", str(tmp_path / "page.html"))
+    code, _, err = run("verify", str(tmp_path / "page.html"))
+    assert code == 2
+    assert "Verify the PDF" in err
+
+
 def test_the_configuration_names_the_formats(archive, run, tmp_path):
     config = tmp_path / "kubedossier.toml"
     config.write_text('[report.board]\nformats = ["html"]\nperiod = "2026-10"\n')

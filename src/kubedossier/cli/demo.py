@@ -79,8 +79,8 @@ def command(settings: Settings, folder: Path) -> None:
             stage.run("snapshot", "--console", "demo")
         _import(stage, scratch)
         _ask(stage, month)
-        stage.begin("Print last month's compliance report")
-        stage.run("report", "monthly", "--period", month.label)
+        stage.begin("Print last month's compliance report, on paper and for a browser")
+        stage.run("report", "monthly", "--period", month.label, "-f", "pdf,html")
         stage.begin("Put the month into one file that auditors can check on their own")
         bundle = folder / "reports" / month.label / f"bundle-{month.label}.zip"
         stage.run("bundle", month.label, "-o", str(bundle))
@@ -228,9 +228,9 @@ def _tell_what_next(stage: _Stage, month: Period) -> None:
     write_line()
     write_line(click.style(f"Done in {stage.elapsed_s:.0f} s.", bold=True))
     write_line(f"   archive  {stage.folder}/")
-    for name, ending in (("report", "pdf"), ("bundle", "zip")):
+    for name, ending in (("report", "pdf"), ("page", "html"), ("bundle", "zip")):
         for path in sorted((stage.folder / "reports").rglob(f"*.{ending}")):
-            write_line(f"   {name}   {path}")
+            write_line(f"   {name:<7}  {path}")
     call = stage.program
     if stage.settings.archive_path() != stage.folder:
         call += f" --archive {_quoted(str(stage.folder))}"

@@ -57,6 +57,9 @@ def command(settings: Settings, path: str | None, level: str | None, head: str |
             raise UsageError("A report is always checked completely", hint="Give --head alone.")
         _check_report(root, head)
         return
+    if root.suffix.lower() == ".html" and root.is_file():
+        hint = "Verify the PDF; section A1 of a page says how to check its files."
+        raise UsageError(f"'{root}' is no archive, no bundle and no PDF", hint=hint)
     if is_bundle(root):
         if accept_rollback:
             raise UsageError("A bundle is never put back", hint="Leave --accept-rollback out.")
