@@ -21,7 +21,7 @@ kubedossier gc --yes
 @click.option("--wait", is_flag=True, help="Wait for another writer instead of failing.")
 @click.pass_obj
 def command(settings: Settings, yes: bool, wait: bool) -> None:
-    """Delete files that a compaction replaced, after a clean verification.
+    """Delete files that 'compact' or 'techniques --rederive' replaced, after a clean verification.
 
     No event is deleted: each of them lies in the file that replaced the old one.
     """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 
 import pyarrow.parquet as pq
 import pytest
@@ -17,6 +18,7 @@ from kubedossier.analytics.ingest.row import Record
 from kubedossier.analytics.ingest.techniques import put_in_force, rules_version
 from kubedossier.analytics.own_rules import OwnRules
 from kubedossier.analytics.store.commit import Writer, new_id
+from kubedossier.analytics.store.compact import compact
 from kubedossier.analytics.store.ledger import Ledger
 from kubedossier.analytics.store.retention import collect_garbage
 from kubedossier.analytics.store.verify import verify
@@ -151,11 +153,22 @@ def test_the_old_files_wait_for_gc_and_the_old_head_can_still_be_read(root):
     assert not findings(root)
 
 
+def test_a_file_merged_from_rows_of_several_versions_becomes_one_of_one(root):
+    put_in_force(NO_SECRETS)
+    take(root, raw(60, 9))
+    now = datetime(2026, 12, 1, tzinfo=UTC)
+    list(compact(root, now))
+    merged = {one.month: one for one in outdated(Ledger.read(root))}["2026-09"]
+    assert (merged.events, merged.versions) == (26, ("1",))
+    list(rederive(root))
+    assert outdated(Ledger.read(root)) == []
+    assert list(compact(root, now)) == []
+    assert not findings(root)
+
+
 def test_a_sealed_file_is_left_alone(root):
     sealed = next(one.path for one in Ledger.read(root).live() if one.month == "2026-10")
     with Writer(root) as writer:
-        from datetime import UTC, datetime
-
         writer.append("seal", new_id(datetime.now(UTC)), {"covers": [sealed]})
     put_in_force(NO_SECRETS)
     assert [(one.month, one.sealed, len(one.files)) for one in outdated(Ledger.read(root))][1] == ("2026-10", 1, 0)
