@@ -23,7 +23,7 @@ ELEVATED = ("impersonation", "privileged container", "kubelet access", "certific
     statement="Nobody is served without an identity.",
     method=lambda limits: (
         "Exception: a request of system:anonymous was not denied, but for those of "
-        f"{listed(list(limits.anonymous.open_paths)) or 'no path'}. Met otherwise."
+        f"{listed(list(limits.anonymous.open_paths)) or 'no path'}."
     ),
 )
 def anonymous(seen: Observed) -> Verdict:
@@ -43,7 +43,7 @@ def anonymous(seen: Observed) -> Verdict:
     section="first-seen",
     statement="Newcomers with elevated access are known.",
     method="Review: privileged actions, not denied, of an identity or from an address that the archive does not hold "
-    "before the period; for workloads only addresses outside private ranges. Met: none in the record.",
+    "before the period; for workloads only addresses outside private ranges.",
 )
 def newcomer_actions(seen: Observed) -> Verdict | None:
     """Review where a new identity, or somebody from a new address, took a privileged action."""
@@ -74,7 +74,7 @@ def _reviewed(
     ``words`` are one action, several, and none; ``who`` are the kinds of users it is about, and ``by`` names them.
     """
     noun, plural, none = words
-    method = f"Review: actions of {by}, not denied, of the kind {listed(list(kinds))}. Met: none in the record."
+    method = f"Review: actions of {by}, not denied, of the kind {listed(list(kinds))}."
 
     @rule(name, section="privileged", statement=statement, method=method)
     def judged(seen: Observed) -> Verdict:
@@ -103,8 +103,7 @@ def _reviewed(
     "elevated",
     section="privileged",
     statement="Use of elevated rights is known and approved.",
-    method=f"Review: actions of any identity, not denied, of the kind {listed(list(ELEVATED))}. Met: none in the "
-    "record.",
+    method=f"Review: actions of any identity, not denied, of the kind {listed(list(ELEVATED))}.",
 )
 def elevated(seen: Observed) -> Verdict:
     """Review where anybody impersonated somebody, or started a privileged container."""

@@ -23,7 +23,7 @@ from kubedossier.reports.telling import values_listed, where_when
 
 def _grave(name: str, kinds: tuple[str, ...], words: tuple[str, str, str], statement: str, what: str) -> Rule:
     """A rule by which any such change, not denied, is an exception; ``words`` are one, several and none."""
-    method = f"Exception: {what}. What was denied does not count. Met: none in the record."
+    method = f"Exception: {what}. What was denied does not count."
 
     @rule(name, section="privileged", statement=statement, method=method)
     def judged(seen: Observed) -> Verdict:
@@ -75,7 +75,7 @@ impaired_defences = _grave(
     statement="Nobody new acts with privileges when nobody watches.",
     method=lambda limits: (
         f"Exception: a privileged action, not denied, outside office hours ({limits.office_hours.words()}), of an "
-        "identity or from an address that the archive does not hold before the period. Met: none in the record."
+        "identity or from an address that the archive does not hold before the period."
     ),
 )
 def off_hours_newcomers(seen: Observed) -> Verdict | None:
@@ -100,8 +100,7 @@ def off_hours_newcomers(seen: Observed) -> Verdict | None:
     section="privileged",
     statement="People read secrets when others are at work.",
     method=lambda limits: (
-        f"Review: a person's access to secrets, not denied, outside office hours ({limits.office_hours.words()}). "
-        "Met: none in the record."
+        f"Review: a person's access to secrets, not denied, outside office hours ({limits.office_hours.words()})."
     ),
 )
 def off_hours_secrets(seen: Observed) -> Verdict:
@@ -133,7 +132,7 @@ def off_hours_secrets(seen: Observed) -> Verdict:
     method=lambda limits: (
         f"Exception: an identity read {limits.bulk_secrets.secrets} or more different secrets within "
         f"{counted(limits.bulk_secrets.within_minutes, 'minute')}, or a person listed those of all namespaces, and did "
-        "not in the period before (Review where that was not recorded). Met otherwise."
+        "not in the period before (Review where that was not recorded)."
     ),
 )
 def bulk_secrets(seen: Observed) -> Verdict:
@@ -160,7 +159,7 @@ def bulk_secrets(seen: Observed) -> Verdict:
     statement="Nobody suddenly uses privileges far more than usual.",
     method=lambda limits: (
         f"Review: {limits.burst.at_least} or more privileged actions of an identity on one day that are "
-        f"{limits.burst.factor:g} times its median day with any, this period and the one before. Met otherwise."
+        f"{limits.burst.factor:g} times its median day with any, this period and the one before."
     ),
 )
 def burst(seen: Observed) -> Verdict:

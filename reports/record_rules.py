@@ -20,7 +20,7 @@ from kubedossier.reports.rules import Verdict, rule
     section="completeness",
     statement="The record of the period is complete.",
     method="Exception: a day was not collected, or the Console may have dropped events of it. Review: a day was "
-    "collected in part, or only imported. Met: all days were collected.",
+    "collected in part, or only imported.",
 )
 def completeness(seen: Observed) -> Verdict:
     """Exception where a day was not collected or may have been dropped; Review where only imported or partial."""
@@ -79,7 +79,7 @@ def failing_snapshots(seen: Observed) -> Verdict | None:
     section="completeness",
     statement="Every record received is accounted for.",
     method="Exception: new, duplicate and rejected records do not add up to those received. Review: records were "
-    "rejected. Met otherwise.",
+    "rejected.",
 )
 def accounting(seen: Observed) -> Verdict | None:
     """Exception where received is not the sum of its parts; Review where records were rejected."""
@@ -109,7 +109,7 @@ def accounting(seen: Observed) -> Verdict | None:
     "population",
     section="completeness",
     statement="The record holds the population that the source reported.",
-    method="Review: in a window the count before, the count after and the rows received differ. Met otherwise.",
+    method="Review: in a window the count before, the count after and the rows received differ.",
 )
 def population(seen: Observed) -> Verdict | None:
     """Review where the Console's own count changed while a window was read, even on the second reading."""
@@ -134,7 +134,7 @@ def population(seen: Observed) -> Verdict | None:
     section="manifest",
     statement="Nothing was changed since receipt.",
     method="No report is made where a file or the chain of the ledger is damaged. Review: a backup was restored, or a "
-    "run taken back. Met otherwise.",
+    "run taken back.",
 )
 def integrity(seen: Observed) -> Verdict:
     """Review where the ledger tells of a restored backup or of a run taken back; a damaged file makes no report."""

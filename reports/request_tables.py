@@ -39,7 +39,7 @@ def denied(frame: pl.DataFrame, *, mark: str) -> Table:
     )
     return Table(
         id="denied-requests",
-        title="By identity and object",
+        title="Denied, by identity and object",
         headings=headings(
             ("Identity", "Action, object and cluster", "Requests", "First (UTC)", "Last (UTC)"),
             ("value", "value", "number", "time", "time"),

@@ -21,12 +21,12 @@ WIDTH = 100
 def listing(limits: Thresholds) -> Iterator[str]:
     """The lines of the table ``[findings]`` that gives these thresholds, with every rule explained."""
     about = [one for one in RULES if one.name in ABOUT_THE_RECORD]
-    yield from _comment("Rules about the record itself; none can be turned off or rated anew:")
+    yield from _comment("A rule that finds none of what it names is met. Those about the record itself are fixed:")
     for one in about:
         yield from _comment(f"{one.name}: {one.statement} {one.method(limits)}", "  ")
     yield ""
     yield from _comment(
-        'Each rule below also takes a severity: "exception" or "review" instead of its own rating where it applies, or '
+        'Each rule below takes a severity, too: "exception" or "review" instead of its own rating where it applies, or '
         '"off". Reports print it.'
     )
     yield ""

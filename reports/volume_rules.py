@@ -17,8 +17,7 @@ from kubedossier.reports.rules import Verdict, rule
     statement="Every cluster keeps reporting.",
     method=lambda limits: (
         "Review: a cluster had events in the period and none on its last "
-        f"{counted(limits.silent_clusters.days, 'day')}, though these were collected. "
-        "Met: every cluster whose last days were collected had some."
+        f"{counted(limits.silent_clusters.days, 'day')}, though these were collected."
     ),
 )
 def silent_clusters(seen: Observed) -> Verdict | None:
@@ -57,7 +56,7 @@ def silent_clusters(seen: Observed) -> Verdict | None:
     statement="Denied requests stay in the usual range.",
     method=lambda limits: (
         f"Review: at least {limits.denied.at_least:,} denied requests that are {percent(limits.denied.share)} of all "
-        f"or more, or {limits.denied.growth:g} times the share of the period before. Met otherwise."
+        f"or more, or {limits.denied.growth:g} times the share of the period before."
     ),
 )
 def denied(seen: Observed) -> Verdict | None:
@@ -82,9 +81,7 @@ def denied(seen: Observed) -> Verdict | None:
     "volume",
     section="activity",
     statement="Activity stays in the usual range.",
-    method=lambda limits: (
-        f"Review: {percent(limits.volume.change)} more or fewer events than in the period before. Met otherwise."
-    ),
+    method=lambda limits: f"Review: {percent(limits.volume.change)} more or fewer events than in the period before.",
 )
 def volume(seen: Observed) -> Verdict | None:
     """Review where the number of events moved by half or more against the period before."""
