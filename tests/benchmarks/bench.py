@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import events
+import large
 import paging
 import raw_logs
 
@@ -178,13 +179,13 @@ def bench_snapshot(folder: Path, rounds: int) -> None:
     """A snapshot over a line of 50 ms, several requests under way, against one."""
     source = _served(folder, 30_000)  # a third of what a Console keeps
 
-    with paging.server(paging.slow_console(source)) as url:
+    with paging.server(paging.slow_console(source)) as console:
 
         def task(connections: int) -> Callable[[], Run]:
             def run() -> Run:
                 archive = folder / "snapshot"
                 shutil.rmtree(archive, ignore_errors=True)
-                command, env = paging.snapshot(url, archive, connections)
+                command, env = paging.snapshot(console.url, archive, connections)
                 return measure(command, env=env)
 
             return run
@@ -198,29 +199,31 @@ def bench_pages(folder: Path, count: int) -> None:
     """The last page of a large archive, against the first; and 16 clients at once."""
     archive = _served(folder, count)
     year = [("from", "2026-01-01T00:00:00Z"), ("to", "2026-10-01T00:00:00Z")]
-    filters = {
+    populations = {
         "no filter": [],
+        "reversed": [("reverse", "true")],
         "technique": [("attackTechniques", "execIntoContainer")],
         "range": year,
         "two techniques, range": [*year, ("attackTechniques", "createAccount"), ("attackTechniques", "unheardOf")],
+        "one user": [("user", "user00001@example.com")],
+        "sorted by user": [("sort", "user.username")],
+        "sorted by URI": [("sort", "requestURI")],
     }
-    for name, (first, last, total) in paging.first_and_last(archive, filters).items():
+    for name, (first, last, total) in paging.first_and_last(archive, populations).items():
         detail = f"{last:.2f} s against {first:.2f} s, {total:,} events"
         report(f"last page: {name}", "time of the first page", last / first, "<= 5", detail)
-    means = paging.at_once(archive, 10)
+    means, peak_bytes = paging.at_once(archive, 10)
     worst, middle = max(means), sorted(means)[len(means) // 2]
-    detail = f"{worst:.2f} s a page against {middle:.2f} s"
+    detail = f"{worst:.2f} s a page against {middle:.2f} s; {peak_bytes / 2**20:,.0f} MiB"
     report("16 clients at once, the slowest", "time of the median client", worst / middle, "<= 2", detail)
+    beside, peak_bytes = paging.at_once(archive, 10, beside=[("sort", "requestURI")])
+    detail = f"{max(beside):.2f} s a page against {worst:.2f} s; {peak_bytes / 2**20:,.0f} MiB"
+    report("the same, beside a costly request", "time without it", max(beside) / worst, "<= 2", detail)
 
 
 def _served(folder: Path, count: int) -> Path:
     """An archive of so many events, made once."""
-    archive, source = folder / f"served-{count}", folder / f"events-{count}.ndjson"
-    if not archive.exists():
-        events.write(count, source)
-        env = {"KUBEDOSSIER_WITNESS": str(folder / "witness")}
-        measure([*KUBEDOSSIER, "--archive", str(archive), "import", str(source)], codes=(0, 4), env=env)
-    return archive
+    return large.make(count, folder / f"served-{count}")
 
 
 def _gzip_size(archive: Path, target: Path) -> int:
