@@ -22,8 +22,10 @@ import events
 import large
 import paging
 import raw_logs
+import reading
 
 HERE = Path(__file__).resolve().parent
+PARTS = ["import", "raw", "repeat", "start", "snapshot", "pages", "read"]
 KUBEDOSSIER = [sys.executable, "-m", "kubedossier"]
 
 
@@ -243,12 +245,15 @@ def main() -> None:
     parser.add_argument("--events", type=int, default=1_000_000)
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--folder", type=Path, help="where the data lie; kept there for the next run")
-    parser.add_argument("only", nargs="*", help="import, raw, repeat, start, snapshot, pages; all when none is named")
+    parser.add_argument(
+        "--pandas", help="a Python that has pandas and pyarrow, apart from ours: ours is slower beside it"
+    )
+    parser.add_argument("only", nargs="*", help="parts; all when none is named: " + ", ".join(PARTS))
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="kubedossier-bench-") as temporary:
         folder = asked.folder or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
-        chosen = asked.only or ["import", "raw", "repeat", "start", "snapshot", "pages"]
+        chosen = asked.only or PARTS
         if "import" in chosen:
             bench_import(folder, asked.events, asked.rounds)
         if "raw" in chosen:
@@ -261,6 +266,8 @@ def main() -> None:
             bench_snapshot(folder, asked.rounds)
         if "pages" in chosen:
             bench_pages(folder, asked.events)
+        if "read" in chosen:
+            reading.measure(folder, asked.events, asked.rounds, asked.pandas, report)
 
 
 if __name__ == "__main__":

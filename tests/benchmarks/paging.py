@@ -79,8 +79,9 @@ class Client:
 
     def page(self, *pairs: tuple[str, str]) -> tuple[float, int]:
         """Seconds until a page is there, and how many events match."""
+        order = [] if any(name == "sort" for name, _ in pairs) else [("sort", "time")]
         started = time.perf_counter()
-        self._http.request("GET", f"{PATH}?{urlencode(dict([('sort', 'time'), *pairs]))}")
+        self._http.request("GET", f"{PATH}?{urlencode([*order, *pairs])}")
         answer = self._http.getresponse()
         body = answer.read()
         if answer.status != 200 or (body == b"null") != (answer.headers["Total-Count"] == "0"):
