@@ -6,6 +6,7 @@ Time is processor time of the whole process and its children: on a shared machin
 from __future__ import annotations
 
 import gzip
+import json
 import os
 import shutil
 import subprocess
@@ -119,7 +120,12 @@ def _over_files(folder: Path, peers: list[str], with_pandas: list[str] | None, c
 
 def _readable(lines: Iterator[bytes]) -> Iterator[bytes]:
     """Without the damaged lines, which no peer survives."""
-    return (line for line in lines if line.endswith(b"}"))
+    for line in lines:
+        try:
+            json.loads(line)
+        except ValueError:
+            continue
+        yield line
 
 
 def _two_months(archive: Path, folder: Path) -> Path:
