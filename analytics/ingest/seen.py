@@ -19,7 +19,8 @@ import pyarrow.parquet as pq
 from kubedossier.analytics.errors import IntegrityError
 from kubedossier.analytics.ingest.times import from_micros
 from kubedossier.analytics.schema import UNDATED, FileRef
-from kubedossier.analytics.store.digests import leaf
+from kubedossier.analytics.store.digests import LEAF_BYTES, leaf, split
+from kubedossier.analytics.store.ledger import Entry, Ledger
 from kubedossier.analytics.store.rejects import read_rejects
 
 LONG_FILE_ROWS = 20_000
@@ -93,13 +94,20 @@ class SeenEvents:
                     batch = batch.filter(
                         pc.and_(pc.greater_equal(micros, pa.scalar(span[0])), pc.less_equal(micros, pa.scalar(span[1])))
                     )
-                ids = batch.column("event_id").to_pylist()
+                ids = split(bytes_of(batch.column("event_id")))
                 if not self._retracted:
                     yield from ids
                     continue
                 for event_id, snapshot in zip(ids, batch.column("snapshot").to_pylist(), strict=True):
                     if snapshot not in self._retracted:
                         yield event_id
+
+
+def bytes_of(hashes: pa.Array) -> bytes:
+    """The values of a column of hashes, one after another: a tenth of the time of ``to_pylist``."""
+    start = hashes.offset * LEAF_BYTES
+    data: bytes = hashes.buffers()[1].to_pybytes()
+    return data[start : start + len(hashes) * LEAF_BYTES]
 
 
 def _touches(file: FileRef, asked: _Span | None, *, undated: bool) -> bool:
@@ -115,17 +123,20 @@ class SeenRejects:
     """The rejects that were there before a run.
 
     The same bytes from the same source are the same reject: the overlap of snapshots, or a file imported again. Within
-    one run every place counts, so what the run itself adds is not asked for.
+    one run every place counts, so what the run itself adds is not asked for. Only files that may hold rejects of the
+    same source are read.
 
     Args:
-        root: the archive.
+        ledger: of the archive.
         files: its live files of rejects.
     """
 
-    def __init__(self, root: Path, files: Iterable[FileRef]) -> None:
-        self._root = root
-        self._files = list(files)
-        self._known: set[tuple[str, bytes]] | None = None
+    def __init__(self, ledger: Ledger, files: Iterable[FileRef]) -> None:
+        self._root = ledger.root
+        self._unread = list(files)
+        self._imported = {entry["id"]: _imported_files(entry) for entry in ledger.entries if self._unread}
+        self._asked: set[str] = set()
+        self._known: set[tuple[str, bytes]] = set()
 
     def has(self, source: str, raw: bytes) -> bool:
         """Whether such a reject is kept already.
@@ -133,8 +144,24 @@ class SeenRejects:
         Raises:
             StorageError: a file of rejects cannot be read.
         """
-        if self._known is None:
-            self._known = {
-                (one.source, leaf(one.raw)) for file in self._files for one in read_rejects(self._root, file)
-            }
+        if source not in self._asked:
+            self._asked.add(source)
+            self._read(source)
         return (source, leaf(raw)) in self._known
+
+    def _read(self, source: str) -> None:
+        unread = []
+        for file in self._unread:
+            names = self._imported.get(file.snapshot)
+            if names is not None and source not in names:
+                unread.append(file)
+            else:
+                self._known.update((one.source, leaf(one.raw)) for one in read_rejects(self._root, file))
+        self._unread = unread
+
+
+def _imported_files(entry: Entry) -> frozenset[str] | None:
+    """The names of the files whose rejects an entry may have added; None where it does not tell."""
+    source = entry.get("source")
+    files = source.get("files") if isinstance(source, dict) else None
+    return frozenset(one["name"] for one in files) if isinstance(files, list) else None

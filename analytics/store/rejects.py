@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
 import pyarrow as pa
 
 from kubedossier.analytics.errors import StorageError
@@ -71,13 +72,27 @@ def read_rejects(root: Path, file: FileRef) -> Iterator[Reject]:
             while block := stream.read(_BLOCK_BYTES):
                 *lines, rest = (rest + block).split(b"\n")
                 yield from map(_read_line, lines)
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, msgspec.MsgspecError) as error:
         raise StorageError(
             f"Cannot read the rejects in '{file.path}': {error}", hint="Run 'kubedossier verify'."
         ) from error
 
 
+class _Line(msgspec.Struct, gc=False):
+    """What a line holds; a typed decoder reads tens of thousands of them in the time of a breath."""
+
+    reason: str
+    source: str
+    position: str
+    raw: str | None = None
+    raw_base64: str = ""
+    context: str = "{}"
+
+
+_decode = msgspec.json.Decoder(_Line).decode
+
+
 def _read_line(line: bytes) -> Reject:
-    fields = json.loads(line)
-    raw = base64.b64decode(fields["raw_base64"]) if "raw_base64" in fields else fields["raw"].encode("utf-8")
-    return Reject(fields["reason"], fields["source"], fields["position"], raw, fields.get("context", "{}"))
+    found = _decode(line)
+    raw = base64.b64decode(found.raw_base64) if found.raw is None else found.raw.encode("utf-8")
+    return Reject(found.reason, found.source, found.position, raw, found.context)

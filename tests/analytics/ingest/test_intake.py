@@ -91,6 +91,17 @@ def test_a_reject_of_an_earlier_run_is_a_duplicate_and_the_entry_tells(archive_p
     assert entry["rejected"]["digest"] == digest([leaf(b"2")])
 
 
+def test_only_files_that_may_hold_rejects_of_the_same_source_are_read(archive_path):
+    facts = {"source": {"files": [{"name": "test", "bytes": 2}]}}
+    take(archive_path, [b"[]"], facts=facts)
+    take(archive_path, [b"1"], facts={"source": {"files": [{"name": "another", "bytes": 1}]}})
+    (archive_path / Ledger.read(archive_path).live("rejects")[1].path).unlink()
+    assert take(archive_path, [b"[]", b"1"], facts=facts).known_rejects == 1
+    with Intake(archive_path, kind="import") as intake, pytest.raises(StorageError, match="Cannot read the rejects"):
+        intake.add([Record(b"1", source="another")])
+        intake.commit({})
+
+
 def test_a_retracted_reject_comes_in_again(archive_path):
     from kubedossier.analytics.store.retention import retract
 
