@@ -36,7 +36,7 @@ class Derivation:
         self._workers: list[Worker] = []
         self._idle: deque[Worker] = deque()
         self._threads: ThreadPoolExecutor | None = None
-        self._queue: deque[tuple[Chunk, Future[Derived]]] = deque()
+        self._queue: deque[tuple[bool | None, Future[Derived]]] = deque()
 
     def close(self) -> None:
         """End the workers; what they have not answered is dropped."""
@@ -50,11 +50,12 @@ class Derivation:
         """Take a chunk; whatever is ready, in the order it was given."""
         self._bytes += len(chunk.text) if isinstance(chunk, Lines) else sum(len(record.raw) for record in chunk)
         if self._threads is None and not (self._most and self._bytes > PARALLEL_AFTER_BYTES):
-            return [self._numbered(chunk, derive_chunk(chunk))]
+            return [self._numbered(_begins(chunk), derive_chunk(chunk))]
         if self._threads is None:
             self._start()
         assert self._threads is not None
-        self._queue.append((chunk, self._threads.submit(self._ask, chunk)))
+        # Only what numbering needs is kept: a worker has the chunk, and its memory here is given back at once.
+        self._queue.append((_begins(chunk), self._threads.submit(self._ask, chunk)))
         return self._ready(2 * self._most)
 
     def rest(self) -> list[Derived]:
@@ -64,15 +65,15 @@ class Derivation:
     def _ready(self, at_most: int) -> list[Derived]:
         ready = []
         while len(self._queue) > at_most:
-            chunk, answer = self._queue.popleft()
-            ready.append(self._numbered(chunk, answer.result()))
+            begins, answer = self._queue.popleft()
+            ready.append(self._numbered(begins, answer.result()))
         return ready
 
-    def _numbered(self, chunk: Chunk, derived: Derived) -> Derived:
+    def _numbered(self, begins: bool | None, derived: Derived) -> Derived:
         """The same with lines counted from the beginning of their source, which whoever cut them does not know."""
-        if not isinstance(chunk, Lines):
+        if begins is None:
             return derived
-        before = 0 if chunk.begin else self._lines
+        before = 0 if begins else self._lines
         self._lines = before + derived.lines
         return derived._replace(rejects=[(_moved(record, before), reason) for record, reason in derived.rejects])
 
@@ -87,6 +88,11 @@ class Derivation:
             return worker.ask(chunk)
         finally:
             self._idle.append(worker)
+
+
+def _begins(chunk: Chunk) -> bool | None:
+    """Whether lines are the first of their source; None for records, which know their places."""
+    return chunk.begin if isinstance(chunk, Lines) else None
 
 
 def _moved(record: Record, lines: int) -> Record:

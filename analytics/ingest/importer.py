@@ -24,7 +24,8 @@ from kubedossier.analytics.ingest.sources import FORMATS, SkippedRecord, csv_con
 from kubedossier.analytics.ingest.sources.framing import Framed, frame_pieces
 from kubedossier.analytics.ingest.staged import Receipt
 
-BLOCK_BYTES = 4 * 1024 * 1024
+BLOCK_BYTES = 2 * 1024 * 1024
+"""What is read and derived at a time: twice as much saves a twentieth of the time and costs 130 MB."""
 COMMIT_RECORDS = 250_000
 _LOOK_AT = 1000
 _MAGIC = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd", b"BZh": "bz2"}

@@ -109,7 +109,7 @@ class Profile:
 
 
 _MIB = 1024 * 1024
-RECEIPT = Profile(level=3, page_bytes=_MIB, rows=65_536, buffer_bytes=64 * _MIB, ordered=False)
+RECEIPT = Profile(level=3, page_bytes=_MIB, rows=65_536, buffer_bytes=32 * _MIB, ordered=False)
 COMPACT = Profile(level=12, page_bytes=32 * _MIB, rows=122_880, buffer_bytes=192 * _MIB, ordered=True)
 _ORDER = [(name, "ascending") for name in ("cluster", "verb", "user", "time", "event_id")]
 
