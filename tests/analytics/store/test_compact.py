@@ -89,12 +89,13 @@ def test_an_import_after_a_compaction_still_knows_every_event(root):
     assert (receipt.new, receipt.duplicate) == (0, 80)
 
 
-def test_rows_of_a_merged_group_are_sorted_by_cluster_verb_user_and_time(root):
+def test_rows_of_a_merged_group_are_sorted_by_verb_object_user_and_time(root):
     list(compact(root, NOW))
     (file,) = [one for one in Ledger.read(root).live() if one.month == "2026-10"]
-    table = pq.read_table(root / file.path, columns=["cluster", "verb", "user", "time"], partitioning=None)
-    found = list(zip(*table.to_pydict().values(), strict=True))
-    assert found == sorted(found)
+    columns = ["verb", "namespace", "name", "user", "time"]
+    table = pq.read_table(root / file.path, columns=columns, partitioning=None)
+    found = [tuple((value is None, value) for value in row.values()) for row in table.to_pylist()]
+    assert found == sorted(found, key=lambda row: [(empty, "" if empty else str(value)) for empty, value in row])
 
 
 def test_a_damaged_file_is_not_merged(root):
