@@ -114,6 +114,8 @@ def check(source: OwnSource) -> None:
     for kind in (nodes.Include, nodes.Import, nodes.FromImport, nodes.Extends):
         for node in tree.find_all(kind):
             raise _wrong(source.place, node.lineno, "a section stands alone and takes in no other file")
+    for block in tree.find_all(nodes.FilterBlock):
+        raise _wrong(source.place, block.lineno, "a filter stands at a value, as in {{ value|upper }}")
     known = [*GIVEN, *(one.name for one in source.queries)]
     for name in sorted(meta.find_undeclared_variables(tree) - {*known, *environment.globals}):
         line = min(node.lineno for node in tree.find_all(nodes.Name) if node.name == name)

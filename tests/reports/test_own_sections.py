@@ -6,8 +6,12 @@ import json
 import re
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from markupsafe import Markup
 
 from kubedossier.analytics.errors import KubedossierError, UsageError
 from kubedossier.analytics.periods import parse_period
@@ -17,16 +21,18 @@ from kubedossier.reports.build import build
 from kubedossier.reports.check import check_report
 from kubedossier.reports.data import json_bytes
 from kubedossier.reports.evidence import MANIFEST_NAME
-from kubedossier.reports.model import Request
+from kubedossier.reports.model import OwnAnswer, OwnColumn, OwnSection, Request, Section
 from kubedossier.reports.own_markup import MarkupError
 from kubedossier.reports.own_markup import check as check_markup
 from kubedossier.reports.own_sections import ROWS_GIVEN, read_sections
-from kubedossier.reports.own_templates import FILTERS
+from kubedossier.reports.own_templates import FILTERS, written
 from kubedossier.reports.press import pdf_bytes
 from kubedossier.reports.render import html
+from kubedossier.reports.text import visible
 from kubedossier.reports.web import html_bytes
 
-OCTOBER = parse_period("2026-10", now=datetime(2026, 11, 2, tzinfo=UTC))
+NOW = datetime(2026, 11, 2, tzinfo=UTC)
+OCTOBER = parse_period("2026-10", now=NOW)
 PAGE = Path(__file__).resolve().parents[2] / "reports" / "README.md"
 NAME = "changes_by_hand"
 QUERY = """\
@@ -201,6 +207,7 @@ def test_hostile_names_stay_text_whatever_a_template_does_with_them(section, hos
         ("{{ mark(users) }}\n{{ usrs.total }}", 3, "'usrs' is not known here"),
         ("{{ mark(users) }}{{ users.rows|safe }}", 2, "No filter named 'safe'"),
         ("{{ mark(users) }}\n{% include '/etc/passwd' %}", 3, "stands alone"),
+        ("{% filter upper %}{{ mark(users) }}{% endfilter %}", 2, "a filter stands at a value"),
         ("{% import 'x' as x %}{{ mark(users) }}", 2, "stands alone"),
         ("{% extends 'x' %}{{ mark(users) }}", 2, "stands alone"),
         ("{{ mark(users) }}{{ lipsum }}", 2, "'lipsum' is not known here"),
@@ -412,3 +419,42 @@ def test_two_controls_of_one_id_and_a_built_in_name_are_refused(example):
     path.rename(folder / "soc2.toml")
     with pytest.raises(UsageError, match="built-in catalogue of that name"):
         catalogues.chosen(["soc2"], folder)
+
+
+def test_the_folder_of_queries_may_be_that_of_the_sections(example, busy, run):
+    config = example / "kubedossier.toml"
+    config.write_text('queries = "my-sections"\n' + config.read_text("utf-8"), "utf-8")
+    words = ("--config", str(config), "--archive", str(busy.path))
+    code, out, _ = run(*words, "query", NAME, "--period", "2026-10", "-f", "csv")
+    assert (code, out.splitlines()[0]) == (0, b"date,cluster,changes")
+    code, out, err = run(*words, "report", "--period", "2026-10", "-f", "json", "-o", "-")
+    assert code == 0, err
+    assert json.loads(out)["own"][0]["answers"][0]["total"] > 0
+
+
+HOSTILE_PIECES = ("<b>", "</p>", "\u202e", "&lt;", "{{ 1 }}", "%s", "\x00")
+EVERY_WAY = """\
+{# title: x #}
+{% for row in users.rows %}<p>{{ row.who }}|{{ row.who|upper }}|{{ row.who ~ "x" }}|{{ row.who + "x" }}
+{{ row.who * 2 }}
+{{ [row.who, row.who|lower, "<"]|join("<") }}{{ row.who|replace("a", "<b>") }}{{ row.who[1:] }}{{ row.who|truncate(9) }}
+{{ "<i>%s" % row.who }}{{ "<i>{}".format(row.who) }}{{ row.who|title|trim|batch(2)|list }}{{ mark(users) ~ row.who }}
+{% set kept %}{{ row.who|reverse }}{% endset %}{{ kept + row.who }}{{ kept|upper }}{{ kept[3:] }}</p>
+{% endfor %}
+"""
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(st.text(max_size=30) | st.sampled_from(HOSTILE_PIECES), max_size=2))
+def test_no_text_of_an_event_becomes_markup_or_stays_unseen_whatever_it_is(names):
+    answer = OwnAnswer(
+        "users", "Users", "E1", (OwnColumn("who", "varchar", ""),), tuple((name,) for name in names), len(names)
+    )
+    own = OwnSection(Section("users", "8", "Users"), "users.html.j2", EVERY_WAY, (answer,))
+    pieces = SimpleNamespace(mark=lambda mark: Markup('<a class="mark" href="#e1">{}</a>').format(mark))
+    cover = SimpleNamespace(period="October 2026", period_label="2026-10", start=NOW, end=NOW, organisation="")
+    page = str(written(own, pieces, cover))
+    check_markup(page, given=True)
+    assert set(re.findall(r"<(\w+)", page.lower())) <= {"p", "span", "a"}
+    assert page.count("<p>") == page.count("</p>") == len(names)
+    assert visible(page) == page
