@@ -22,6 +22,7 @@ class ApiPath(NamedTuple):
 
 
 NOTHING = ApiPath()
+_new = tuple.__new__  # quicker than calling the class, which would parse six arguments by name first
 _VERSION = re.compile(r"v\d+(?:(?:alpha|beta)\d+)?", re.ASCII)
 # Groups that GKE's method names call by one word; rbac is written in two ways (io.k8s.rbac, io.k8s.authorization.rbac).
 _SHORT_GROUPS = {one: one for one in ("core", "apps", "autoscaling", "batch", "extensions", "policy")} | {
@@ -89,13 +90,14 @@ def build_resources(path: ApiPath) -> str | None:
 
 def _from_parts(group: str, version: str, rest: list[str]) -> ApiPath:
     namespace = None
-    if len(rest) > 2 and rest[0] == "namespaces" and not (len(rest) == 3 and rest[2] in ("status", "finalize")):
-        namespace, rest = rest[1], rest[2:]
-    elif rest[0] == "namespaces" and len(rest) > 1:
-        namespace = rest[1]
+    if rest[0] == "namespaces":
+        if len(rest) > 2 and not (len(rest) == 3 and rest[2] in ("status", "finalize")):
+            namespace, rest = rest[1], rest[2:]
+        elif len(rest) > 1:
+            namespace = rest[1]
     name = rest[1] if len(rest) > 1 and rest[1] else None
     subresource = rest[2] or None if len(rest) > 2 else None
-    return ApiPath(group, version, namespace or None, rest[0] or None, name, subresource)
+    return _new(ApiPath, (group, version, namespace or None, rest[0] or None, name, subresource))
 
 
 def _is_version(text: str) -> bool:

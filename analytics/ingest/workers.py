@@ -8,6 +8,7 @@ description and its text; an answer is its rows as an Arrow stream, and the rest
 from __future__ import annotations
 
 import gc
+import os
 import subprocess
 import sys
 from typing import IO
@@ -38,6 +39,8 @@ class Worker:
             stdout=subprocess.PIPE,
             start_new_session=True,
             pipesize=_PIPE_BYTES,
+            # pyarrow loads numpy where it is installed, and that a thread a core for algebra nobody asks for.
+            env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},
         )
         self._rules: bytes | None = msgspec.json.encode(own_rules())
 
