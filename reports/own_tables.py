@@ -10,10 +10,12 @@ from typing import Any
 from kubedossier.reports.cells import at, headings, number, value
 from kubedossier.reports.model import OwnAnswer
 from kubedossier.reports.pieces import Cell, Table
+from kubedossier.reports.text import plain
 
 ROWS_SHOWN = 50
 MOST_ROWS = 300
 MOST_COLUMNS = 8
+LONGEST_WORDS = 300
 _KINDS = {"bigint": "number", "double": "number", "boolean": "text", "timestamp": "time", "date": "time"}
 _WEIGHTS = {"value": 30, "number": 12, "time": 15, "text": 10}
 
@@ -56,19 +58,24 @@ def own_table(
         raise ValueError(f"a table shows 1 to {MOST_ROWS} rows, not {rows}; the attached data has all")
     kinds = [_KINDS.get(known[name][1].type, "value") for name in names]
     weights = [_WEIGHTS[kind] for kind in kinds]
-    heads = [columns[name] if isinstance(columns, Mapping) else _head(name) for name in names]
+    heads = [_words(columns[name]) if isinstance(columns, Mapping) else _head(name) for name in names]
     indexes = [known[name][0] for name in names]
     shown = tuple(tuple(_cell(row[index]) for index in indexes) for row in answer.rows[:rows])
     return Table(
         id=table_id,
-        title=answer.title if title is None else title,
+        title=answer.title if title is None else _words(title),
         headings=headings(heads, kinds, [round(weight / sum(weights) * 100, 2) for weight in weights]),
         rows=shown,
         total=answer.total,
-        note=note,
-        empty=empty,
+        note=_words(note),
+        empty=_words(empty),
         mark=answer.mark,
     )
+
+
+def _words(given: str) -> str:
+    """Words of a template, which may come from an event: plain text, every character of which can be seen."""
+    return plain(str(given), limit=LONGEST_WORDS)
 
 
 def _head(name: str) -> str:

@@ -201,6 +201,17 @@ def test_hostile_names_stay_text_whatever_a_template_does_with_them(section, hos
     assert check_report(tmp_path / "out.pdf").findings == ()
 
 
+def test_text_of_an_event_in_the_title_of_a_table_stays_text(section, hostile):
+    call = "table(users, title=row.who, note=row.who, columns={'who': row.who})"
+    text = f"{{% for row in users.rows %}}{{{{ {call} }}}}{{% endfor %}}"
+    sources = section(text)
+    for made in (page_of(hostile, sources), html_bytes(build(hostile, OCTOBER, Request(own=sources))).decode()):
+        own = made.split('aria-labelledby="users"')[1].split("</section>")[0]
+        assert "&lt;script&gt;alert(1)" in own
+        assert "<script" not in own
+        assert "admin[U+202E]gnp.exe" in own
+
+
 @pytest.mark.parametrize(
     ("text", "line", "what"),
     [
