@@ -8,6 +8,7 @@ happen to it.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -125,10 +126,13 @@ class Intake:
         for derived in self._derivation.rest():
             self._absorb(staged, derived)
         with storage_errors("Writing to the archive"):
-            added_files = staged.files.publish()
+            # The digests take the processor while the last row groups and the disk take their time.
+            with ThreadPoolExecutor(1, thread_name_prefix="digests") as beside:
+                facts_of_it = beside.submit(staged.facts)
+                added_files = staged.files.publish()
             if staged.reject_lines:
                 added_files.append(self._publish_rejects(staged))
-            own = staged.facts()
+            own = facts_of_it.result()
             if changed := own_rules():
                 own["rules"] = {"version": rules_version(), "own": changed.facts}
             body = {**facts, **own, "run": self.run, "files": {"add": added_files, "remove": list(remove)}}
