@@ -12,7 +12,6 @@ import asyncio
 import json
 import re
 from collections.abc import Callable, Iterable
-from contextlib import AbstractAsyncContextManager, nullcontext
 from functools import partial
 from importlib import resources
 from typing import Any
@@ -40,7 +39,8 @@ DESCRIPTION = "openapi-33.01.json"
 
 _API_VERSION = re.compile(r"v\d{1,3}(\.\d{1,3}){0,2}", re.ASCII)
 _LOGIN_BYTES = 64 * 1024
-_SLOW_AT_ONCE = 4
+_QUICK_AT_ONCE = 4
+_SLOW_AT_ONCE = 2
 _PLAIN_BYTES = 1024
 """Smaller answers are not worth compressing; tokens, which must not be, are among them."""
 _GZIP_LEVEL = 1
@@ -94,12 +94,14 @@ def description() -> bytes:
 class _Api:
     """The answers; what asks the archive runs in threads, so that one slow question does not stop the others.
 
-    Threads are few, so whoever sorts by something else than the time, which may take long, waits without one.
+    Few run at once, in the order they came: more would take memory and end no earlier. What may take long, sorting by
+    something else than the time, waits in a queue of its own.
     """
 
     def __init__(self, pages: Pages, access: Access) -> None:
         self._pages = pages
         self._access = access
+        self._quick = asyncio.Semaphore(_QUICK_AT_ONCE)
         self._slow = asyncio.Semaphore(_SLOW_AT_ONCE)
         self._slowest = asyncio.Semaphore(1)
 
@@ -156,9 +158,9 @@ class _Api:
         await run_in_threadpool(partial(self._admit, request, reads_audits=True))
         return read_parameters(request.query_params.multi_items())
 
-    def _turn(self, asked: Asked) -> AbstractAsyncContextManager[object]:
+    def _turn(self, asked: Asked) -> asyncio.Semaphore:
         if asked.sort == "time":
-            return nullcontext()
+            return self._quick
         return self._slowest if asked.sort == "eventBlob" else self._slow
 
     def _admit(self, request: Request, *, reads_audits: bool = False) -> None:

@@ -62,7 +62,11 @@ class Served:
     def __init__(self, url, tls, archive, clock) -> None:
         self.url, self.tls, self.archive, self.clock = url, tls, archive, clock
         self.http = httpx.Client(
-            base_url=url, verify=ssl.create_default_context(cafile=tls.ca), auth=LOGIN, trust_env=False
+            base_url=url,
+            verify=ssl.create_default_context(cafile=tls.ca),
+            auth=LOGIN,
+            trust_env=False,
+            timeout=60,
         )
 
     def get(self, pairs=(), path=PATH, **options) -> httpx.Response:

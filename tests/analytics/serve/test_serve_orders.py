@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
@@ -149,3 +150,25 @@ def test_an_order_that_failed_is_worked_out_again(uneven, monkeypatch):
         with pytest.raises(ZeroDivisionError):
             served.page(Asked())
     assert served.page(Asked()).total == 187
+
+
+def test_any_number_of_costly_requests_leaves_room_for_the_others(serving, uneven, monkeypatch):
+    free, begun = threading.Event(), threading.Semaphore(0)
+
+    class Costly(FieldOrder):
+        """Takes until it is let go."""
+
+        def __init__(self, source, asked):
+            begun.release()
+            assert free.wait(60)
+            super().__init__(source, asked)
+
+    monkeypatch.setattr(pages, "FieldOrder", Costly)
+    sorts = sorted(SORT_KEYS.keys() - {"time"})
+    with serving(uneven) as served, ThreadPoolExecutor(60) as pool:
+        costly = [pool.submit(served.get, [("sort", sorts[n % len(sorts)]), ("limit", str(1 + n))]) for n in range(60)]
+        assert begun.acquire(timeout=30)
+        assert served.get().headers["Total-Count"] == "187"
+        assert served.get(path="/api/v1/audits/kubernetes/download").text.count("\n") == 188
+        free.set()
+        assert {one.result().status_code for one in costly} == {200}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import closing
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -48,9 +48,22 @@ def test_a_snapshot_of_the_served_archive_holds_the_same_events(served, archive_
     assert ours.num_rows == theirs.num_rows + 1  # the raw audit log, as the Console would write it
 
 
+FIRST = datetime(2026, 10, 1, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    "bounds",
+    [
+        {},
+        {"start": FIRST + timedelta(seconds=61, milliseconds=61), "end": FIRST + timedelta(seconds=200)},
+        {"start": FIRST + timedelta(days=1)},
+        {"end": FIRST + timedelta(seconds=100, milliseconds=101)},
+    ],
+)
 @pytest.mark.parametrize(
     "filters",
     [
+        Filters(),
         Filters(users=("user-1",)),
         Filters(users=("user-1", "jane")),
         Filters(clusters=("cluster-2",)),
@@ -59,8 +72,8 @@ def test_a_snapshot_of_the_served_archive_holds_the_same_events(served, archive_
         Filters(("user-1", "user-3"), ("webShell", "execIntoContainer"), ("cluster-1",)),
     ],
 )
-def test_each_filter_gives_the_same_set_on_both_sides(served, archive_path, filters):
-    snapshot(served, archive_path, filters=filters)
+def test_each_filter_gives_the_same_set_on_both_sides(served, archive_path, filters, bounds):
+    snapshot(served, archive_path, filters=filters, **bounds)
     expected = set()
     for row in Archive(served.archive).select("select * from events", {}).to_pylist():
         techniques = row["techniques_native"] if row["source_format"] == "console-json" else row["techniques"]
@@ -68,10 +81,18 @@ def test_each_filter_gives_the_same_set_on_both_sides(served, archive_path, filt
             (not filters.users or row["user"] in filters.users)
             and (not filters.clusters or row["cluster"] in filters.clusters)
             and (not filters.techniques or set(techniques or ()) & set(filters.techniques))
+            and _within(row["time"], **bounds)
         ):
             expected.add((row["user"], row["cluster"], row["time"], row["message"]))
     found = Archive(archive_path).select('select "user", cluster, time, message from events', {}).to_pylist()
     assert {tuple(row.values()) for row in found} == expected
+
+
+def _within(time: datetime | None, start: datetime | None = None, end: datetime | None = None) -> bool:
+    if time is None:
+        return start is None and end is None
+    moment = time.replace(tzinfo=UTC)
+    return (start is None or start <= moment) and (end is None or moment < end)
 
 
 def test_a_client_that_others_wrote_pages_through_all_of_it(served):
