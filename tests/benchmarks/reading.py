@@ -50,7 +50,7 @@ def measure(folder: Path, count: int, rounds: int, pandas: str | None, report: R
         report(work, against, value, goal, f"{mine:.2f} s against {theirs:.2f} s")
 
     peers = [sys.executable, str(HERE / "reading_peers.py")]
-    query = [*_LINE, "--archive", str(archive), "query", "-f", "json", "--period", MONTH]
+    query = [*_LINE, "--archive", str(archive), "query", "-f", "table", "--period", MONTH]
     with_pandas = [pandas, str(HERE / "reading_peers.py")] if pandas else None
     if with_pandas:
         for name, arguments in (
@@ -105,7 +105,7 @@ def _over_files(folder: Path, peers: list[str], with_pandas: list[str] | None, c
         with gzip.open(file, "wb", compresslevel=6) as out:
             for line in _readable(events.lines(FILE_EVENTS)):
                 out.write(line + b"\n")
-    ours = [*_LINE, "--archive", str(archive), "query", "-f", "json", "top_users"]
+    ours = [*_LINE, "--archive", str(archive), "query", "-f", "table", "top_users"]
     if shutil.which("jq"):
         script = f"gzip -dc '{file}' | jq -r .user.username | sort | uniq -c | sort -rn | head -20"
         compare(
