@@ -71,11 +71,10 @@ def test_a_link_is_followed_and_stays(tmp_path):
 
 def test_what_is_no_file_is_never_replaced_by_one(tmp_path):
     os.mkfifo(tmp_path / "pipe")
-    (tmp_path / "link").symlink_to("/dev/null")
+    (tmp_path / "link").symlink_to("pipe")
     for name in ("pipe", "link", "."):
         with pytest.raises(UsageError, match="is no file"), complete_file(tmp_path / name):
             pass
-    assert stat.S_ISCHR(Path("/dev/null").stat().st_mode)
     assert (tmp_path / "pipe").is_fifo()
 
 
