@@ -146,10 +146,12 @@ def test_an_import_whose_output_cannot_be_written_says_so_and_keeps_what_it_arch
     assert not imports.wrong(case, imports.wanted_acknowledged)
 
 
-def test_an_import_that_could_not_be_witnessed_says_so(imports):
-    case = imports.case()
+@pytest.mark.parametrize("name", ["first", "compact", "gc", "retract", "rederive"])
+def test_what_could_not_be_witnessed_is_told(benches, nursery, name):
+    bench = benches(name)
+    case = bench.case()
     shutil.rmtree(case / "disk" / "state")
     (case / "disk" / "state").write_text("no folder")
-    run = straced.cli(case, "import", "more.ndjson")
-    assert run.code == 4
+    run = nursery.run(case, *bench.argv)
+    assert run.code == bench.scenario.done
     assert "warning: The archive's head could not be witnessed" in run.err

@@ -6,6 +6,7 @@ import click
 
 from kubedossier.cli import Settings, example
 from kubedossier.cli.output import write_line
+from kubedossier.cli.witnessed import warn_unless_witnessed
 
 
 @click.command(
@@ -45,5 +46,7 @@ def command(settings: Settings, dry_run: bool, wait: bool) -> None:
             f"{one.month}  {one.files_before:>6,} files {one.bytes_before:>14,} B"
             f"  ->  {one.files_after:>4,} files {one.bytes_after:>14,} B"
         )
-    if not done:
+    if done:
+        warn_unless_witnessed(root)
+    else:
         write_line("Nothing to merge.")

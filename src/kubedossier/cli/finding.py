@@ -10,6 +10,7 @@ import click
 from kubedossier.cli import PERIODS, Settings, example
 from kubedossier.cli.diagnostics import say
 from kubedossier.cli.output import visible, write_line
+from kubedossier.cli.witnessed import warn_unless_witnessed
 
 if TYPE_CHECKING:
     from kubedossier.reports.judgements import Finding
@@ -100,6 +101,7 @@ def note(
     with Writer(settings.archive_path(), wait=wait) as writer:
         entry = writer.append("note", new_id(now), said, at=now)
     write_line(f"{chosen.id}  {outcome}, ledger entry {entry['seq']}")
+    warn_unless_witnessed(settings.archive_path())
     say(f"Recorded for: {chosen.title}")
 
 

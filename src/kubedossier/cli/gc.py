@@ -7,6 +7,7 @@ import click
 from kubedossier.cli import Settings, example
 from kubedossier.cli.diagnostics import say
 from kubedossier.cli.output import write_line
+from kubedossier.cli.witnessed import warn_unless_witnessed
 
 
 @click.command(
@@ -37,4 +38,5 @@ def command(settings: Settings, yes: bool, wait: bool) -> None:
     elif not yes:
         say(f"{len(found):,} files, {sum(one.bytes for one in found):,} B would be deleted; add --yes to do it.")
     else:
+        warn_unless_witnessed(root)
         say(f"{len(found):,} files, {sum(one.bytes for one in found):,} B deleted.")

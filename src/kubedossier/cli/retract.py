@@ -7,6 +7,7 @@ import click
 from kubedossier.cli import Settings, example
 from kubedossier.cli.diagnostics import say
 from kubedossier.cli.output import visible, write_line
+from kubedossier.cli.witnessed import warn_unless_witnessed
 
 
 @click.command(
@@ -36,4 +37,6 @@ def command(settings: Settings, snapshot: str, reason: str, yes: bool, wait: boo
     if yes:
         retract(root, entry["id"], reason, wait=wait)
     write_line(f"{entry['id']}  {entry['counts']['new']:,} records, {entry['type']} of {entry['at'][:19]}Z")
+    if yes:
+        warn_unless_witnessed(root)
     say("Retracted: " + visible(reason) if yes else "It would be hidden from all views; add --yes to do it.")

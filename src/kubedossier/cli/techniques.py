@@ -16,6 +16,7 @@ from kubedossier.analytics.errors import UsageError
 from kubedossier.cli import Settings, example
 from kubedossier.cli.diagnostics import say, warn
 from kubedossier.cli.output import complete_file, counted, write_line, write_text
+from kubedossier.cli.witnessed import warn_unless_witnessed
 
 if TYPE_CHECKING:
     from kubedossier.analytics.technique_rules import Rule, RuleBook
@@ -98,6 +99,7 @@ def _rederive(settings: Settings, *, yes: bool, wait: bool) -> None:
     if not records:
         say(f"Nothing to do: rules version {version} judged all that may be judged again.")
     elif yes:
+        warn_unless_witnessed(root)
         say(f"{counted(records, 'record')} judged again; 'kubedossier gc' deletes the files that were replaced.")
     else:
         say(f"{counted(records, 'record')} would be judged again; add --yes to do it.")
