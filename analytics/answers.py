@@ -13,6 +13,7 @@ from datetime import date, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from kubedossier.analytics.canonical import arrow_lines
 from kubedossier.analytics.catalogue import Column
 from kubedossier.analytics.periods import Period
 from kubedossier.analytics.views import Source
@@ -119,7 +120,13 @@ class Answer:
     @cached_property
     def digest(self) -> str:
         """SHA-256 (hex) of the column names and the rows in canonical form: one JSON array and LF each."""
-        return digest(self.fetched.names, self.fetched.values())
+        held = self.fetched.held
+        if isinstance(held, Sequence):
+            return digest(self.fetched.names, held)
+        hasher = hashlib.sha256(_line(self.fetched.names))
+        for lines in arrow_lines(held, _text):
+            hasher.update(lines)
+        return hasher.hexdigest()
 
 
 def frame(table: pa.Table) -> pl.DataFrame:
@@ -175,5 +182,8 @@ def plain(value: object) -> object:
 
 
 def _line(values: object) -> bytes:
-    text = json.dumps(plain(values), ensure_ascii=False, separators=(",", ":"))
-    return text.encode("utf-8", "backslashreplace") + b"\n"
+    return _text(values).encode("utf-8", "backslashreplace") + b"\n"
+
+
+def _text(value: object) -> str:
+    return json.dumps(plain(value), ensure_ascii=False, separators=(",", ":"))
