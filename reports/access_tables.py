@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from kubedossier.analytics.vocabulary import user_kind
 from kubedossier.reports.cells import Row, at, grown, headings, minute, number, target, value
 from kubedossier.reports.judgements import Finding
-from kubedossier.reports.newcomers import Newcomers, was_denied
+from kubedossier.reports.newcomers import Newcomers, denials
 from kubedossier.reports.numbers import counted
 from kubedossier.reports.observed import Action
 from kubedossier.reports.pieces import Cell, Table
@@ -30,16 +30,17 @@ NEW_SHOWN = 8
 
 def kinds(frame: pl.DataFrame, *, was: Mapping[str, int], before: str, known: bool, mark: str) -> Table:
     """Privileged actions by kind."""
-    amounts = Counter(frame["kind"].to_list())
-    users: dict[str, set[str | None]] = {}
-    for kind, user in frame.select("kind", "user").iter_rows():
-        users.setdefault(kind, set()).add(user)
+    import polars as pl
+
+    found = frame.group_by("kind").agg(pl.len().alias("actions"), pl.col("user").n_unique().alias("users"))
+    amounts = Counter({kind: amount for kind, amount, _ in found.iter_rows()})
+    users = {kind: number for kind, _, number in found.iter_rows()}
     rows = tuple(
         (
             Cell(text=kind),
             number(amount),
             grown(None, was=was.get(kind, 0), now=amount) if known else Cell(text="\u2013"),
-            number(len(users[kind])),
+            number(users[kind]),
         )
         for kind, amount in sorted(amounts.items(), key=lambda item: (-item[1], item[0]))
     )
@@ -63,22 +64,21 @@ def kinds(frame: pl.DataFrame, *, was: Mapping[str, int], before: str, known: bo
 
 def actors(frame: pl.DataFrame, *, mark: str) -> Table:
     """Who took privileged actions, how often and of which kind; people first, then most first."""
-    found: dict[tuple[str | None, str], list[datetime]] = {}
-    for user, kind, time in frame.select("user", "kind", "time").iter_rows():
-        found.setdefault((user, kind), []).append(time)
-    ranked = sorted(
-        found.items(), key=lambda item: (not _is_person(item[0][0]), -len(item[1]), item[0][0] or "", item[0][1])
-    )
+    import polars as pl
+
+    times = (pl.len().alias("actions"), pl.col("time").min().alias("first"), pl.col("time").max().alias("last"))
+    found = frame.group_by("user", "kind").agg(*times).iter_rows()
+    ranked = sorted(found, key=lambda one: (not _is_person(one[0]), -one[2], one[0] or "", one[1]))
     rows = tuple(
         (
             value(user),
             Cell(text=user_kind(user) or "unknown"),
             Cell(text=kind),
-            number(len(times)),
-            minute(min(times)),
-            minute(max(times)),
+            number(amount),
+            minute(earliest),
+            minute(latest),
         )
-        for (user, kind), times in ranked[:ACTORS_SHOWN]
+        for user, kind, amount, earliest, latest in ranked[:ACTORS_SHOWN]
     )
     return Table(
         id="privileged-actors",
@@ -151,14 +151,21 @@ def actions(frame: pl.DataFrame, new: Newcomers, above: frozenset[str], *, mark:
 
     The events ``above`` stand in a table of their own, and come last here.
     """
+    import polars as pl
 
-    def group(row: Row) -> int:
-        if row["event_id"] in above:
-            return 3
-        return 0 if new.took(row) and not was_denied(row) else 1 if _is_person(row["user"]) else 2
-
-    ordered = sorted(frame.rows(named=True), key=group)
-    first = "What newcomers were allowed first, then people" if ordered and group(ordered[0]) == 0 else "People first"
+    people = [user for user in frame["user"].unique().to_list() if _is_person(user)]
+    group = (
+        pl.when(pl.col("event_id").is_in(list(above)))
+        .then(3)
+        .when(new.took(frame) & ~denials(frame))
+        .then(0)
+        .when(pl.col("user").is_in(people).fill_null(False))
+        .then(1)
+        .otherwise(2)
+    )
+    groups = frame.select(group.alias("group"))["group"]
+    ordered = frame[_first(groups)]
+    first = "What newcomers were allowed first, then people" if groups.min() == 0 else "People first"
     return Table(
         id="privileged-actions",
         title="Single actions",
@@ -167,7 +174,7 @@ def actions(frame: pl.DataFrame, new: Newcomers, above: frozenset[str], *, mark:
             ("time", "text", "value", "value", "text"),
             (10, 13, 34, 34, 9),
         ),
-        rows=tuple(_action(row) for row in ordered[:ACTIONS_SHOWN]),
+        rows=tuple(_action(row) for row in ordered.iter_rows(named=True)),
         total=frame.height,
         note=f"{'Without those above. ' if above else ''}{first}, then all others; each in the order of time.",
         empty="No privileged action in this period.",
@@ -235,6 +242,13 @@ def new_addresses(frame: pl.DataFrame, privileged: Counter[str], *, mark: str) -
         empty="No source address is new in this period.",
         mark=mark,
     )
+
+
+def _first(groups: pl.Series) -> list[int]:
+    """The rows to show: the first group first, each in its order."""
+    numbers = sorted(groups.unique().to_list())
+    rows = [index for one in numbers for index in (groups == one).arg_true().head(ACTIONS_SHOWN).to_list()]
+    return rows[:ACTIONS_SHOWN]
 
 
 def _action(row: Row) -> tuple[Cell, ...]:

@@ -174,7 +174,7 @@ def _rankings(asked: Asked, period: Period, events: int, before: str, known: boo
 
 
 def _first_seen(asked: Asked, new: Newcomers) -> tuple[Table, ...]:
-    by_user, by_address = new.counts(asked.frame("privileged_actions").iter_rows(named=True))
+    by_user, by_address = new.counts(asked.frame("privileged_actions"))
     return (
         access_tables.new_users(asked.frame("first_seen_users"), by_user, mark=asked.marks["first_seen_users"]),
         access_tables.new_addresses(asked.frame("first_seen_ips"), by_address, mark=asked.marks["first_seen_ips"]),

@@ -10,9 +10,12 @@ import ipaddress
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kubedossier.analytics.vocabulary import user_kind
+
+if TYPE_CHECKING:
+    import polars as pl
 
 _INSIDE = tuple(
     ipaddress.ip_network(text)
@@ -30,25 +33,30 @@ class Newcomers:
     users: frozenset[str]
     addresses: frozenset[str]
 
-    def took(self, action: Mapping[str, Any]) -> bool:
-        """Whether an action is one of a new identity, or came from a new address."""
-        user, kind = action["user"], user_kind(action["user"])
-        if kind in ("node", "system"):
-            return False
-        return user in self.users or any(self._is_telling(address, kind) for address in action["source_ips"] or ())
+    def took(self, actions: pl.DataFrame) -> pl.Series:
+        """Whether each action is one of a new identity, or came from a new address."""
+        import polars as pl
 
-    def counts(self, actions: Iterable[Mapping[str, Any]]) -> tuple[Counter[str], Counter[str]]:
+        if not self.users and not self.addresses:
+            return pl.repeat(False, actions.height, dtype=pl.Boolean, eager=True)
+        kinds = {user: user_kind(user) for user in actions["user"].unique().to_list()}
+        user, addresses = pl.col("user"), pl.col("source_ips")
+        telling = {who: [one for one in self.addresses if self._is_telling(one, who)] for who in ("human", None)}
+        came = {who: addresses.list.eval(pl.element().is_in(found)).list.any() for who, found in telling.items()}
+        people = user.is_in([one for one, kind in kinds.items() if kind == "human"])
+        parts = user.is_in([one for one, kind in kinds.items() if kind in ("node", "system")])
+        is_new = user.is_in(list(self.users)).fill_null(False)
+        from_new = pl.when(people.fill_null(False)).then(came["human"]).otherwise(came[None]).fill_null(False)
+        return actions.select(~parts.fill_null(False) & (is_new | from_new)).to_series()
+
+    def counts(self, actions: pl.DataFrame) -> tuple[Counter[str], Counter[str]]:
         """Privileged actions by new identity and by new address."""
-        by_user: Counter[str] = Counter()
-        by_address: Counter[str] = Counter()
-        for action in actions:
-            if action["user"] in self.users:
-                by_user[action["user"]] += 1
-            by_address.update(set(action["source_ips"] or ()) & self.addresses)
-        return by_user, by_address
+        from_each = actions.select("source_ips").drop_nulls()["source_ips"].list.unique().explode()
+        return _counted(actions["user"], self.users), _counted(from_each, self.addresses)
 
-    def _is_telling(self, address: str, kind: str | None) -> bool:
-        return address in self.addresses and (kind == "human" or not _is_inside(address))
+    @staticmethod
+    def _is_telling(address: str, kind: str | None) -> bool:
+        return kind == "human" or not _is_inside(address)
 
 
 def newcomers(users: Iterable[str], addresses: Iterable[str], *, has_past: bool) -> Newcomers:
@@ -56,6 +64,19 @@ def newcomers(users: Iterable[str], addresses: Iterable[str], *, has_past: bool)
     if not has_past:
         return Newcomers(frozenset(), frozenset())
     return Newcomers(frozenset(users), frozenset(one for one in addresses if "." in one or ":" in one))
+
+
+def _counted(values: pl.Series, chosen: frozenset[str]) -> Counter[str]:
+    counts = values.filter(values.is_in(list(chosen)).fill_null(False)).value_counts(name="count")
+    return Counter(dict(counts.iter_rows()))
+
+
+def denials(requests: pl.DataFrame) -> pl.Series:
+    """Of each request, what ``was_denied`` says."""
+    import polars as pl
+
+    forbidden = (pl.col("decision") == "forbid").fill_null(False)
+    return requests.select(forbidden | pl.col("status_code").is_in([401, 403]).fill_null(False)).to_series()
 
 
 def was_denied(row: Mapping[str, Any]) -> bool:

@@ -5,16 +5,15 @@ Nothing is asked here and nothing is judged.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from kubedossier.analytics import figures
 from kubedossier.analytics.thresholds import Anonymous, Thresholds
 from kubedossier.analytics.vocabulary import techniques as known_techniques
 from kubedossier.reports import wording
 from kubedossier.reports.asking import Asked
-from kubedossier.reports.cells import target
 from kubedossier.reports.job_troubles import troubles_noted
-from kubedossier.reports.newcomers import Newcomers, newcomers, was_denied
+from kubedossier.reports.newcomers import Newcomers, denials, newcomers, was_denied
 from kubedossier.reports.observed import Action, Observed
 
 if TYPE_CHECKING:
@@ -81,22 +80,38 @@ def has_past(asked: Asked) -> bool:
 
 
 def _actions(frame: pl.DataFrame, new: Newcomers) -> list[Action]:
+    import polars as pl
+
+    parts = [pl.col(name).replace("", None) for name in ("namespace", "resource", "name", "subresource")]
+    rows = frame.select(
+        pl.col("time", "user", "kind", "cluster"),
+        denials(frame).alias("denied"),
+        new.took(frame).alias("is_new"),
+        pl.col("action").fill_null(""),
+        pl.concat_str(parts, separator="/", ignore_nulls=True).alias("target"),
+        pl.col("detail") if "detail" in frame.columns else pl.lit(None).alias("detail"),
+        pl.col("source_ips", "status_code", "event_id"),
+    )
+    held: dict[Any, Any] = {}  # names come again and again, and are held once
+    once = held.setdefault
     return [
         Action(
-            time=row["time"],
-            user=row["user"],
-            kind=row["kind"],
-            cluster=row["cluster"],
-            denied=was_denied(row),
-            is_new=new.took(row),
-            action=row["action"] or "",
-            target=target(row),
-            detail=tuple(row.get("detail") or ()),
-            addresses=tuple(row["source_ips"] or ()),
-            status=row["status_code"],
-            event_id=row["event_id"],
+            time,
+            once(user, user),
+            once(kind, kind),
+            once(cluster, cluster),
+            denied,
+            is_new,
+            once(action, action),
+            target,
+            tuple(detail or ()),
+            once(addresses := tuple(source_ips or ()), addresses),
+            status,
+            event_id,
         )
-        for row in frame.iter_rows(named=True)
+        for time, user, kind, cluster, denied, is_new, action, target, detail, source_ips, status, event_id in (
+            rows.iter_rows()
+        )
     ]
 
 
