@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import NamedTuple
 
 from kubedossier.analytics.figures import Figure
 from kubedossier.analytics.thresholds import Thresholds
@@ -14,8 +15,7 @@ NAMES_SHOWN = 3
 """Names printed in a finding; the others are counted."""
 
 
-@dataclass(frozen=True, slots=True)
-class Action:
+class Action(NamedTuple):
     """One privileged action, as far as a rule looks at it.
 
     Attributes:

@@ -22,20 +22,22 @@ SOURCES_SHOWN = 2
 
 def denied(frame: pl.DataFrame, *, mark: str) -> Table:
     """Requests that the API servers refused, alike ones together, most first."""
-    alike: dict[tuple[str, ...], list[Row]] = {}
-    for row in frame.iter_rows(named=True):
-        parts = ("user", "cluster", "action", "namespace", "resource", "subresource")
-        alike.setdefault(tuple(row[part] or "" for part in parts), []).append(row)
-    ranked = sorted(alike.items(), key=lambda item: (-len(item[1]), item[0]))
+    import polars as pl
+
+    parts = ("user", "cluster", "action", "namespace", "resource", "subresource")
+    keys = {f"of_{part}": pl.col(part).fill_null("") for part in parts}
+    of_group = (pl.len().alias("requests"), pl.col("time").last().alias("last"), pl.col("time", *parts).first())
+    alike = frame.group_by(**keys, maintain_order=True).agg(*of_group)
+    ranked = alike.sort("requests", *keys, descending=[True, *(False for _ in keys)])
     rows = tuple(
         (
-            value(found[0]["user"]),
-            value(f"{found[0]['action'] or ''} {target({**found[0], 'name': ''})}".strip() or None, key[1]),
-            number(len(found)),
-            minute(found[0]["time"]),
-            minute(found[-1]["time"]),
+            value(row["user"]),
+            value(f"{row['action'] or ''} {target(row)}".strip() or None, row["cluster"] or ""),
+            number(row["requests"]),
+            minute(row["time"]),
+            minute(row["last"]),
         )
-        for key, found in ranked[:DENIED_SHOWN]
+        for row in ranked.head(DENIED_SHOWN).iter_rows(named=True)
     )
     return Table(
         id="denied-requests",
@@ -46,7 +48,7 @@ def denied(frame: pl.DataFrame, *, mark: str) -> Table:
             (34, 30, 11, 12.5, 12.5),
         ),
         rows=rows,
-        total=len(ranked),
+        total=ranked.height,
         note="Forbidden by authorization, or answered with 401 or 403. Alike requests stand together.",
         empty="No request was denied in this period.",
         mark=mark,

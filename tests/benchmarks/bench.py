@@ -21,11 +21,12 @@ from pathlib import Path
 import events
 import large
 import paging
+import paper
 import raw_logs
 import reading
 
 HERE = Path(__file__).resolve().parent
-PARTS = ["import", "raw", "repeat", "start", "snapshot", "pages", "read"]
+PARTS = ["import", "raw", "repeat", "start", "snapshot", "pages", "read", "paper"]
 KUBEDOSSIER = [sys.executable, "-m", "kubedossier"]
 
 
@@ -223,6 +224,22 @@ def bench_pages(folder: Path, count: int) -> None:
     report("the same, beside a costly request", "time without it", max(beside) / worst, "<= 2", detail)
 
 
+def bench_paper(folder: Path, count: int, rounds: int) -> None:
+    """A month's report, from the command to the PDF, against the renderer alone with the same HTML."""
+    archive = folder / f"month-{count}"
+    if not archive.exists():
+        source = folder / f"month-{count}.ndjson"
+        events.write(count, source, days=paper.DAYS)
+        env = {"KUBEDOSSIER_WITNESS": str(folder / "witness")}
+        measure([*KUBEDOSSIER, "--archive", str(archive), "import", str(source)], codes=(0, 4), env=env)
+    ours, alone, pages = paper.report_and_renderer(archive, folder, rounds)
+    ratio, sizes = ours.cpu_seconds / alone.cpu_seconds, [size / 2**20 for size in ours.peaks_bytes]
+    detail = f"{ours.cpu_seconds:.1f} s of processor against {alone.cpu_seconds:.1f} s"
+    report(f"report of a month of {count:,}", "time of WeasyPrint, same HTML", ratio, "<= 3", detail)
+    report("its pages", "pages", pages, "<= 40", "")
+    report("its memory, in MiB", "largest process", sizes[0], "<= 400", f"second largest {sizes[1]:,.0f} MiB")
+
+
 def _served(folder: Path, count: int) -> Path:
     """An archive of so many events, made once."""
     return large.make(count, folder / f"served-{count}")
@@ -269,6 +286,8 @@ def main() -> None:
             bench_pages(folder, asked.events)
         if "read" in chosen:
             reading.measure(folder, asked.events, asked.rounds, asked.pandas, report)
+        if "paper" in chosen:
+            bench_paper(folder, asked.events, asked.rounds)
 
 
 if __name__ == "__main__":

@@ -28,8 +28,8 @@ _APPS = ["api", "web", "worker", "etl", "ledger", "cart", "indexer", "trainer", 
 _SPACES = ["default", "kube-system", "payments", "checkout", "search", "ml-batch", "observability", "ingress", "ci"]
 
 
-def lines(count: int, seed: int = 1) -> Iterator[bytes]:
-    """So many lines, in about the order of their times."""
+def lines(count: int, seed: int = 1, days: int = DAYS) -> Iterator[bytes]:
+    """So many lines over so many days, in about the order of their times."""
     random_ = random.Random(seed)
     users = [_user(random_, number) for number in range(5000)]
     clusters = [(f"prod-{random_.randrange(16**8):08x}", random_.choice(["aws", "gcp", "azure"])) for _ in range(30)]
@@ -40,7 +40,7 @@ def lines(count: int, seed: int = 1) -> Iterator[bytes]:
         if chance < 0.1 and recent:
             yield recent[random_.randrange(len(recent))]
             continue
-        moment = START + timedelta(days=DAYS) * (number / count)
+        moment = START + timedelta(days=days) * (number / count)
         line = _event(random_, moment, users, clusters, words)
         if chance < 0.11:
             yield line[: random_.randrange(20, len(line) - 5)]
@@ -49,12 +49,12 @@ def lines(count: int, seed: int = 1) -> Iterator[bytes]:
             yield line
 
 
-def write(count: int, path: Path) -> None:
+def write(count: int, path: Path, *, days: int = DAYS) -> None:
     """Write so many events to a file, unless it is there already."""
     if path.exists():
         return
     with path.with_suffix(".part").open("wb", buffering=1 << 20) as file:
-        for line in lines(count):
+        for line in lines(count, days=days):
             file.write(line + b"\n")
     path.with_suffix(".part").rename(path)
 
