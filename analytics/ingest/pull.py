@@ -108,7 +108,9 @@ class Pull:
         self._staged: list[WindowResult] = []
         self._staged_rows = self._staged_bytes = 0
         self._untimed: set[bytes] = set()
-        self._untimed_gap: list[Gap] = []
+        self._late_gaps: list[Gap] = []
+        self._counted = 0
+        self._all_stable = True
         self._last_commit = monotonic()
         self.committing = False
         self.after_commit: Callable[[], None] = lambda: None
@@ -160,6 +162,16 @@ class Pull:
             self._stage()
             if self._due():
                 yield self._commit()
+        self._compare(expected)
+
+    def _compare(self, expected: int | None) -> None:
+        """Hold the sum of the windows against the Console's own count of the range: one of them may have been wrong."""
+        if expected is None or not self._all_stable or self.outcome.filtered:
+            return
+        # The Console's bounds are inclusive, in milliseconds; a window has no part in its end.
+        now = count(self._console, self._wanted.filters, self._range.start, self._range.end - 1000)
+        if now is not None and self._counted < min(expected, now):
+            self._late_gaps.append(Gap(self._claimable, "unstable"))
 
     def _dispatch(self) -> None:
         """Keep the threads busy, oldest window first, without running far ahead of one that takes long."""
@@ -178,6 +190,9 @@ class Pull:
         self._under_way.discard(message.window)
         if isinstance(message, WindowResult):
             self._done.append(message)
+            self._all_stable &= message.stable
+            if message.window.end <= self._range.end:
+                self._counted += len(message.rows)
             return
         for part in message.parts:
             heapq.heappush(self._todo, part)
@@ -217,7 +232,7 @@ class Pull:
 
         found = fetch_untimed(self._page, self._query, page_size=self._wanted.page_size, take=take)
         if not found.whole:
-            self._untimed_gap = [Gap(self._claimable, "unwindowed")]
+            self._late_gaps.append(Gap(self._claimable, "unwindowed"))
 
     def _commit(self) -> Committed:
         """Commit the staged windows, after a look whether the Console dropped anything while they were read."""
@@ -228,7 +243,9 @@ class Pull:
             collected, gaps = coverage.claims(
                 self._staged, self._claimable, oldest=self._found.oldest, oldest_now=oldest_now
             )
-            gaps += self._untimed_gap
+            if any(gap.reason == "unstable" for gap in self._late_gaps):
+                collected = []  # some window of these may be the wrong one
+            gaps += self._late_gaps
         return self._write(collected, gaps)
 
     def _settle(self, reason: str) -> None:

@@ -155,7 +155,7 @@ def test_a_gap_is_exit_code_4(snapshot, monkeypatch):
     def with_gap(self):
         plain(self)
         end = self.outcome.window.end
-        self._untimed_gap = [Gap(Window(end - 10_000_000, end), "unwindowed")]
+        self._late_gaps = [Gap(Window(end - 10_000_000, end), "unwindowed")]
 
     monkeypatch.setattr(pull.Pull, "_fetch_untimed", with_gap)
     result = snapshot()

@@ -134,6 +134,25 @@ def test_counts_that_never_agree_leave_a_gap_and_all_events(console, event, arch
     assert spans(archive_path, "collected") == []
 
 
+def test_a_window_that_is_wrongly_empty_every_time_shows_in_the_sum(console, event, archive_path, stored, monkeypatch):
+    console.events = [event(number, FIRST + timedelta(minutes=13 * number)) for number in range(300)]
+    matching = console.matching
+
+    def forgetful(asked):
+        """Finds nothing in a window of the middle, and counts the whole rightly."""
+        start, end = asked.get("from", [""])[0], asked.get("to", ["~"])[0]
+        return [] if start > "2026-10-01T01" and end < "2026-10-03T23" else matching(asked)
+
+    monkeypatch.setattr(console, "matching", forgetful)
+    outcome = console.pull(archive_path, connections=4)
+    assert len(stored(archive_path)) < 300
+    assert {gap.reason for gap in outcome.gaps} == {"unstable"}
+    assert not spans(archive_path, "collected")
+    monkeypatch.setattr(console, "matching", matching)
+    assert console.pull(archive_path).gaps == []
+    assert stored(archive_path) == sorted(console.events)
+
+
 def test_a_gap_that_can_be_filled_is_filled_by_the_next_run(console, event, archive_path):
     console.events = [event(number) for number in range(30)]
     console.fault_for_ever = "wrong_count"
