@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING, Any
 from kubedossier.analytics.catalogue import Query
 from kubedossier.analytics.errors import UsageError
 from kubedossier.analytics.library import library
+from kubedossier.reports.composing import check
 from kubedossier.reports.evidence import Collection
 from kubedossier.reports.model import OwnAnswer, OwnColumn, OwnSection, OwnSource, Section
-from kubedossier.reports.own_templates import GIVEN, check
+from kubedossier.reports.own_templates import GIVEN
 from kubedossier.reports.sections import SECTIONS
 from kubedossier.reports.text import plain
 
@@ -31,6 +32,8 @@ SUFFIX = ".html.j2"
 ROWS_GIVEN = 2_000
 """Rows of one answer that a template gets; a table takes its first ones, and the attached data has them all."""
 LONGEST_TITLE = 60
+LONGEST_TEMPLATE = 200_000
+"""Bytes of a template's file."""
 _KEYS = ("title", "queries")
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 _HEADER = re.compile(r"\{#-?(.*?)-?#\}", re.DOTALL)
@@ -112,17 +115,29 @@ def _read(folder: Path, name: str, known: Mapping[str, Query]) -> OwnSource:
         raise UsageError(f"There is no section '{name}' in '{folder}'", hint=hint)
     if name in {one.id for one in SECTIONS} or _TAKEN.fullmatch(name):
         raise _wrong(path, 1, f"'{name}' is the name of a part of every report")
-    try:
-        text = path.read_text("utf-8")
-    except OSError as error:
-        raise UsageError(f"Cannot read the section '{path}': {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise UsageError(f"The section '{path}' is not UTF-8 text") from error
+    text = _text(path)
     title, wanted = _header(path, text, name)
     queries = tuple(_query(path, line, one, known) for line, one in wanted)
     source = OwnSource(name, title, str(path), text, queries)
     check(source)
     return source
+
+
+def _text(path: Path) -> str:
+    """What the template's file holds."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(LONGEST_TEMPLATE + 1)
+        if len(data) > LONGEST_TEMPLATE:
+            raise UsageError(
+                f"The section '{path}' is longer than {LONGEST_TEMPLATE:,} bytes",
+                hint="A template says how rows are shown; what is shown comes from its queries.",
+            )
+        return data.decode("utf-8")
+    except OSError as error:
+        raise UsageError(f"Cannot read the section '{path}': {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"The section '{path}' is not UTF-8 text") from error
 
 
 def _header(path: Path, text: str, name: str) -> tuple[str, list[tuple[int, str]]]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Literal
 
 from kubedossier.analytics.errors import KubedossierError
+from kubedossier.reports.composing import filled_sections
 from kubedossier.reports.confinement import LIMITS, EndedError, Limits, result
 from kubedossier.reports.model import Report
 
@@ -24,10 +25,12 @@ def pdf_bytes(report: Report, *, paper: Paper = "a4", limits: Limits = LIMITS) -
 
     Raises:
         KubedossierError: it was not made: the renderer failed, was killed, or needed more than it may have.
+        UsageError: a template of the user's fails or takes too much.
         StorageError: there is no room for temporary files.
     """
+    own = filled_sections(report, "paper") if report.own else ()
     try:
-        data = result(PROGRAM, (report, paper), limits)
+        data = result(PROGRAM, (report, paper, own), limits)
     except EndedError as error:
         raise _not_made(f"the renderer {error}", _LESS if error.overrun else _FAULT) from error
     if not (data.startswith(b"%PDF-") and data.rstrip().endswith(b"%%EOF")):

@@ -21,6 +21,8 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
+from markupsafe import Markup
+
 from kubedossier import __version__
 from kubedossier.analytics.errors import KubedossierError
 from kubedossier.reports.model import Report
@@ -32,8 +34,8 @@ LOGO_URL = "kubedossier:logo"
 INSTALL_LINE = "sudo apt-get install -y libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0"
 
 
-def pdf_bytes(report: Report, *, paper: Paper = "a4") -> bytes:
-    """The report as PDF/A-3a and PDF/UA-1 with the evidence attached.
+def pdf_bytes(report: Report, *, paper: Paper = "a4", own: tuple[str, ...] = ()) -> bytes:
+    """The report as PDF/A-3a and PDF/UA-1 with the evidence attached; ``own`` is the markup of its own sections.
 
     Raises:
         KubedossierError: the native libraries are missing, or the document asks for something outside itself.
@@ -45,7 +47,7 @@ def pdf_bytes(report: Report, *, paper: Paper = "a4") -> bytes:
 
         with _complaints() as complaints:
             try:
-                result = _set(weasyprint, report, html(report, rendering=rendering), paper)
+                result = _set(weasyprint, report, html(report, rendering=rendering, own=own), paper)
             except FatalURLFetchingError as error:
                 raise _not_made(str(error)) from error
         if complaints:
@@ -112,9 +114,10 @@ def _set(weasyprint: Any, report: Report, markup: str, paper: Paper) -> bytes:
     return result
 
 
-def html(report: Report, *, rendering: str = "") -> str:
-    """The document that is set as PDF; ``rendering`` names the libraries that set it."""
-    return filled("report.html.j2", report=report, version=__version__, rendering=rendering)
+def html(report: Report, *, rendering: str = "", own: tuple[str, ...] = ()) -> str:
+    """The document that is set as PDF; ``rendering`` names what sets it, ``own`` is the markup of its own sections."""
+    pieces = tuple(Markup(one) for one in own)  # noqa: S704 - escaped and checked where they were filled
+    return filled("report.html.j2", report=report, version=__version__, rendering=rendering, own=pieces)
 
 
 def versions() -> tuple[tuple[str, str], ...]:

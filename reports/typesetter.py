@@ -8,10 +8,10 @@ from kubedossier.reports.model import Report
 from kubedossier.reports.press import Paper
 
 
-def typeset(job: tuple[Report, Paper]) -> bytes:
-    """The report on its paper."""
-    report, paper = job
-    return render.pdf_bytes(report, paper=paper)
+def typeset(job: tuple[Report, Paper, tuple[str, ...]]) -> bytes:
+    """The report with its own sections, as they were filled, on its paper."""
+    report, paper, own = job
+    return render.pdf_bytes(report, paper=paper, own=own)
 
 
 if __name__ == "__main__":

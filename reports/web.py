@@ -16,6 +16,7 @@ from importlib import resources
 from markupsafe import Markup
 
 from kubedossier import __version__
+from kubedossier.reports.composing import filled_sections
 from kubedossier.reports.model import Report
 from kubedossier.reports.templating import asset, filled
 
@@ -39,10 +40,15 @@ _ICON = (
 
 
 def html_bytes(report: Report) -> bytes:
-    """The report as one HTML file, with the attached data as downloads of it."""
+    """The report as one HTML file, with the attached data as downloads of it.
+
+    Raises:
+        UsageError: a template of the user's fails or takes too much.
+    """
     style = _style() + _running(report)
     script = asset("scripts", "web.js")
     logo = report.logo
+    own = filled_sections(report, "web") if report.own else ()
     page = filled(
         "web.html.j2",
         report=report,
@@ -53,6 +59,7 @@ def html_bytes(report: Report) -> bytes:
         policy=_policy(style, script),
         icon=_data_url("image/svg+xml", _ICON.encode()),
         logo=_data_url(logo.mime, logo.data) if logo else "",
+        own=tuple(Markup(one) for one in own),  # noqa: S704 - escaped and checked where they were filled
         files={one.name: _data_url(_mime(one.name), one.data) for one in report.attachments if _fits(one.data)},
     )
     return (page + "\n").encode()

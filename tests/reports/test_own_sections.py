@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,15 +17,17 @@ from markupsafe import Markup
 from kubedossier.analytics.errors import KubedossierError, UsageError
 from kubedossier.analytics.periods import parse_period
 from kubedossier.cli import cli, diagnostics
-from kubedossier.reports import catalogues
+from kubedossier.reports import catalogues, composing, own_templates
 from kubedossier.reports.build import build
 from kubedossier.reports.check import check_report
+from kubedossier.reports.compositor import compose
+from kubedossier.reports.confinement import Limits
 from kubedossier.reports.data import json_bytes
 from kubedossier.reports.evidence import MANIFEST_NAME
 from kubedossier.reports.model import OwnAnswer, OwnColumn, OwnSection, Request, Section
 from kubedossier.reports.own_markup import MarkupError
 from kubedossier.reports.own_markup import check as check_markup
-from kubedossier.reports.own_sections import ROWS_GIVEN, read_sections
+from kubedossier.reports.own_sections import LONGEST_TEMPLATE, ROWS_GIVEN, read_sections
 from kubedossier.reports.own_templates import FILTERS, written
 from kubedossier.reports.press import pdf_bytes
 from kubedossier.reports.render import html
@@ -77,8 +80,8 @@ def example(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def section(tmp_path: Path):
-    """A section of this text over the query ``users``, read and checked."""
+def confined(tmp_path: Path):
+    """A section of this text over the query ``users``, read and checked as commands do it, in a child process."""
 
     def read(text: str, sql: str = QUERY, header: str = "{# title: Mine #}"):
         (tmp_path / "users.sql").write_text(sql, "utf-8")
@@ -88,9 +91,22 @@ def section(tmp_path: Path):
     return read
 
 
+@pytest.fixture
+def section(confined, monkeypatch):
+    """The same, checked in this process: a child for each of the many mistakes would cost the tests a minute."""
+    monkeypatch.setattr("kubedossier.reports.own_sections.check", own_templates.check)
+    return confined
+
+
+def filled_here(report) -> str:
+    """The report's one own section, filled in this process."""
+    return compose(("fill", report, report.own[0], "paper")).decode()
+
+
 def page_of(archive, sources) -> str:
     """The one section as it stands in the report's HTML."""
-    whole = html(build(archive, OCTOBER, Request(own=sources)))
+    report = build(archive, OCTOBER, Request(own=sources))
+    whole = html(report, own=(filled_here(report),))
     return re.search(r'<section aria-labelledby="users">.*?</section>', whole, re.DOTALL)[0]
 
 
@@ -269,15 +285,60 @@ def test_a_template_that_fails_names_its_line_and_makes_no_report(section, quiet
     period = parse_period("2026-09", now=datetime(2026, 11, 2, tzinfo=UTC))
     report = build(quiet, period, Request(own=sources))
     with pytest.raises(KubedossierError) as caught:
-        html(report)
+        filled_here(report)
     assert f"users.html.j2, line {line}: " in caught.value.message
     assert what in caught.value.message
 
 
-def test_a_template_that_fails_is_told_by_the_child_that_sets_the_page(section, quiet):
-    report = build(quiet, OCTOBER, Request(own=section("{{ mark(users) }}\n{{ 1 / 0 }}")))
+@pytest.mark.parametrize("make", [pdf_bytes, html_bytes])
+def test_a_template_that_fails_is_told_by_the_child_that_fills_it(confined, quiet, make):
+    report = build(quiet, OCTOBER, Request(own=confined("{{ mark(users) }}\n{{ 1 / 0 }}")))
     with pytest.raises(UsageError, match=r"users\.html\.j2, line 3: division by zero"):
-        pdf_bytes(report)
+        make(report)
+
+
+def test_a_mistake_is_told_by_the_child_that_checks(confined):
+    with pytest.raises(UsageError, match=r"users\.html\.j2, line 3: 'usrs' is not known here") as caught:
+        confined("{{ mark(users) }}\n{{ usrs.total }}")
+    assert caught.value.hint == "Did you mean 'users'?"
+
+
+ENDLESS = "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}"
+HUGE = "{% set a = period.title.ljust(10 ** 9) %}"
+
+
+@pytest.mark.parametrize("medium", ["paper", "web"])
+@pytest.mark.parametrize(("text", "said"), [(ENDLESS, "needed more than 2 seconds"), (HUGE, "needed more memory than")])
+def test_a_template_without_end_or_measure_is_ended_and_named(section, quiet, text, said, medium):
+    if text is HUGE and sys.platform == "darwin":
+        pytest.skip("macOS does not keep the limit of address space")
+    report = build(quiet, OCTOBER, Request(own=section(f"{{{{ mark(users) }}}}{text}")))
+    with pytest.raises(UsageError, match=said) as caught:
+        composing.filled_sections(report, medium, limits=Limits(seconds=2, memory_bytes=composing.LIMITS.memory_bytes))
+    assert "users.html.j2: the template " in caught.value.message
+    assert "SQL" in caught.value.hint
+
+
+def test_a_template_whose_constants_have_no_end_is_ended_before_anything_is_asked(confined, monkeypatch):
+    monkeypatch.setattr(composing.check, "__kwdefaults__", {"limits": Limits(seconds=2)})
+    with pytest.raises(UsageError, match=r"users\.html\.j2: the template needed more than 2 seconds"):
+        confined("{{ mark(users) }}{{ 9 ** (9 ** 9) }}")
+
+
+def test_a_file_that_is_too_long_for_a_template_is_not_read_whole(confined):
+    with pytest.raises(UsageError, match=r"users\.html\.j2' is longer than 200,000 bytes"):
+        confined("x" * LONGEST_TEMPLATE)
+
+
+def test_a_template_without_end_leaves_no_file(example, busy, run, monkeypatch):
+    template = example / "my-sections" / f"{NAME}.html.j2"
+    template.write_text(template.read_text("utf-8") + ENDLESS, "utf-8")
+    monkeypatch.setattr(composing.filled_sections, "__kwdefaults__", {"limits": Limits(seconds=2)})
+    words = ("--config", str(example / "kubedossier.toml"), "--archive", str(busy.path))
+    code, out, err = run(*words, "report", "--period", "2026-10", "-f", "pdf,html", "-o", str(example))
+    assert (code, out) == (2, b"")
+    assert f"{NAME}.html.j2: the template needed more than 2 seconds" in err
+    assert not list(example.glob("monthly*"))
 
 
 def test_tags_that_only_some_months_leave_open_are_found_when_the_section_is_filled(section, quiet):
