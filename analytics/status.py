@@ -13,6 +13,9 @@ from typing import Any
 
 from kubedossier.analytics.archive import Archive
 from kubedossier.analytics.coverage import collected
+from kubedossier.analytics.errors import StorageError
+from kubedossier.analytics.ingest.rederive import outdated
+from kubedossier.analytics.ingest.techniques import rules_version
 from kubedossier.analytics.periods import Period, parse_period
 from kubedossier.analytics.schema import UNDATED
 from kubedossier.analytics.store import witness
@@ -54,6 +57,26 @@ class Day:
 
 
 @dataclass(frozen=True, slots=True)
+class Judged:
+    """The state of techniques that rules of this program found in raw audit logs.
+
+    Attributes:
+        version: of the rules in force.
+        others: versions of rules that judged what is stored and are in force no longer.
+        months: with records that these judged.
+        records: in the files that hold such records; sealed_files: how many more are sealed and stay as they are.
+        unreadable: why it cannot be told; empty where it can.
+    """
+
+    version: str
+    others: tuple[str, ...]
+    months: tuple[str, ...]
+    records: int
+    sealed_files: int
+    unreadable: str
+
+
+@dataclass(frozen=True, slots=True)
 class Status:
     """The state of an archive.
 
@@ -72,6 +95,7 @@ class Status:
         calendar: days by cluster; the key None is the whole archive.
         gaps: that touch the period.
         retracted: snapshots that were taken out of the views.
+        judged: by which technique rules; those of the process are in force.
     """
 
     archive_id: str
@@ -88,6 +112,7 @@ class Status:
     calendar: dict[str | None, tuple[Day, ...]]
     gaps: tuple[Gap, ...]
     retracted: int
+    judged: Judged
 
 
 def read_status(archive: Archive, period: Period | None = None) -> Status:
@@ -119,6 +144,22 @@ def read_status(archive: Archive, period: Period | None = None) -> Status:
         calendar=_calendar(archive, chosen),
         gaps=_gaps(archive, chosen),
         retracted=len(ledger.retracted),
+        judged=_judged(archive),
+    )
+
+
+def _judged(archive: Archive) -> Judged:
+    try:
+        found = outdated(archive.ledger)
+    except StorageError as error:  # the rest of the state can be told all the same
+        return Judged(rules_version(), (), (), 0, 0, error.message)
+    return Judged(
+        rules_version(),
+        tuple(sorted({version for one in found for version in one.versions})),
+        tuple(one.month for one in found),
+        sum(one.events for one in found),
+        sum(one.sealed for one in found),
+        "",
     )
 
 

@@ -138,6 +138,32 @@ def test_old_events_are_judged_by_new_rules_once_it_is_confirmed(kubedossier, tm
     kubedossier("verify", "--deep")
 
 
+def test_status_says_what_other_rules_judged_until_it_is_judged_again(kubedossier, tmp_path):
+    def said() -> tuple[list[str], dict[str, object]]:
+        lines = [line for line in kubedossier("status")[0].splitlines() if line.startswith("Techniques")]
+        return lines, json.loads(kubedossier("status", "-f", "json")[0])["judged"]
+
+    assert said()[0] == []
+    (tmp_path / "kubedossier.toml").write_text(OWN)
+    (line,), judged = said()
+    version = judged["version"]
+    assert judged | {"records": 1, "months": ["2026-10"], "others": ["1"], "sealed_files": 0} == judged
+    assert line == (
+        f"Techniques files of 2026-10 with 1 record: judged by rules 1, in force is {version}; "
+        "kubedossier techniques --rederive"
+    )
+    kubedossier("techniques", "--rederive", "--yes")
+    assert said() == ([], judged | {"records": 0, "months": [], "others": []})
+
+
+def test_status_speaks_though_a_file_cannot_be_read(kubedossier, tmp_path):
+    (path,) = (tmp_path / "dossier" / "events").rglob("*.parquet")
+    path.write_bytes(b"PAR1")
+    judged = json.loads(kubedossier("status", "-f", "json", "--period", "2026-01")[0])["judged"]
+    assert "cannot be read" in judged["unreadable"]
+    assert "Techniques by which rules cannot be told" in kubedossier("status", "--period", "2026-01")[0]
+
+
 def test_mixed_versions_in_a_period_are_said(kubedossier, tmp_path):
     (tmp_path / "kubedossier.toml").write_text(OWN)
     (tmp_path / "more.log").write_text(SECRET.replace('"a"', '"b"'))

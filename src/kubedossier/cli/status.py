@@ -66,6 +66,7 @@ def command(settings: Settings, period: str | None, shape: str) -> None:
     from kubedossier.analytics.periods import parse_period
     from kubedossier.analytics.status import read_status
 
+    settings.apply_rules()
     archive = Archive(settings.archive_path())
     chosen = parse_period(period, now=datetime.now(UTC)) if period else None
     status = read_status(archive, chosen)
@@ -92,6 +93,7 @@ def _show(path: str, status: Status) -> None:
         rows.append(("Collected", "nothing from a Console; imports are not attested to be complete"))
     if status.retracted:
         rows.append(("Retracted", f"{status.retracted} snapshots are out of the views"))
+    rows += _judged(status)
     for name, text in rows:
         write_line(f"{name:<10} {visible(text)}")
     for month in status.months:
@@ -99,6 +101,22 @@ def _show(path: str, status: Status) -> None:
         write_line(f"  {month.month:<8} {month.records:>12,} records  {size:>10}  {files:>10}")
     _show_calendar(status)
     _show_gaps(status)
+
+
+def _judged(status: Status) -> list[tuple[str, str]]:
+    """What rules say of stored techniques that are in force no longer; nothing where there are none."""
+    judged = status.judged
+    if judged.unreadable:
+        return [("Techniques", f"by which rules cannot be told: {judged.unreadable}")]
+    rules = f"by rules {', '.join(judged.others)}, in force is {judged.version}"
+    rows = []
+    if judged.records:
+        where = judged.months[0] if len(judged.months) == 1 else f"{len(judged.months)} months"
+        what = f"files of {where} with {counted(judged.records, 'record')}"
+        rows.append(("Techniques", f"{what}: judged {rules}; kubedossier techniques --rederive"))
+    if judged.sealed_files:
+        rows.append(("Techniques", f"{counted(judged.sealed_files, 'sealed file')}: judged {rules}; left as sealed"))
+    return rows
 
 
 def _show_calendar(status: Status) -> None:
