@@ -7,15 +7,18 @@ belongs where the rows are derived. Nothing here sees the archive.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import msgspec
 import pyarrow as pa
 
+from kubedossier.analytics.ingest.columns import column, same
 from kubedossier.analytics.ingest.parsing import RejectedRecord
 from kubedossier.analytics.ingest.row import Record, Row, build_batch
 from kubedossier.analytics.ingest.sources import SkippedRecord, derive, expand, read_ordinary
+from kubedossier.analytics.ingest.sources.console_columns import NONE_ORDINARY, Ordinary, read_columns
+from kubedossier.analytics.ingest.sources.console_json import FORMAT as CONSOLE_JSON
 from kubedossier.analytics.ingest.sources.framing import cut_lines
 from kubedossier.analytics.schema import EVENT_SCHEMA
 from kubedossier.analytics.store.digests import leaf
@@ -36,14 +39,22 @@ class Lines(msgspec.Struct, frozen=True, gc=False):
     source: str = ""
     begin: bool = False
 
-    def cut(self) -> tuple[list[Record], int]:
-        """The records, whose positions count from the first of these lines; and how many lines there are."""
-        lines, count = cut_lines(self.text)
-        kind, context, source = self.source_format, self.context, self.source
-        return [Record(line, kind, context, number, None, source) for line, number in lines], count
+    def cut(self) -> tuple[list[bytes], Sequence[int], int]:
+        """The lines that are not blank, their numbers, counted from the first of these; how many lines there are."""
+        return cut_lines(self.text)
+
+    def records(self) -> list[Record]:
+        """The lines as records, whose positions count from the first of these."""
+        raws, numbers, _ = self.cut()
+        return list(map(self.record, raws, numbers))
+
+    def record(self, raw: bytes, number: int) -> Record:
+        """One of the lines as a record."""
+        return Record(raw, self.source_format, self.context, number, None, self.source)
 
 
 Chunk = Lines | Sequence[Record]
+_OF_THE_CONSOLE = frozenset((None, CONSOLE_JSON))
 
 
 class Derived(NamedTuple):
@@ -64,27 +75,92 @@ class Derived(NamedTuple):
     lines: int = 0
 
 
+class _Rest(NamedTuple):
+    """What became of the records of a chunk that are not ordinary ones of the Console.
+
+    Attributes:
+        rows: the rows.
+        records: of each row; what stood in an envelope is a record by itself.
+        places: of each row, which record of the chunk it came from.
+        rejects, look_alikes: as in ``Derived``.
+    """
+
+    rows: list[Row]
+    records: list[Record]
+    places: list[int]
+    rejects: list[tuple[Record, str]]
+    look_alikes: Counter[str]
+
+
 def derive_chunk(chunk: Chunk) -> Derived:
     """Derive the rows of a chunk."""
-    records, lines = chunk.cut() if isinstance(chunk, Lines) else (chunk, 0)
-    rows: list[Row] = []
-    sources: list[Record] = []
-    rejects: list[tuple[Record, str]] = []
-    look_alikes: Counter[str] = Counter()
-    for record in records:
+    numbers: Sequence[int] = ()
+    lines = 0
+    if isinstance(chunk, Lines):
+        raws, numbers, lines = chunk.cut()
+        formats = {chunk.source_format}
+    else:
+        raws = [record.raw for record in chunk]
+        formats = {record.source_format for record in chunk}
+    ordinary = read_columns(raws) if formats <= _OF_THE_CONSOLE else NONE_ORDINARY
+    others = _others(ordinary.kept, len(raws))
+    if isinstance(chunk, Lines):
+        rest = _derive((number, chunk.record(raws[number], numbers[number])) for number in others)
+    else:
+        rest = _derive((number, chunk[number]) for number in others)
+    batches: list[pa.RecordBatch] = []
+    leaves: list[bytes] = []
+    if ordinary.kept:
+        kept = raws if len(ordinary.kept) == len(raws) else [raws[number] for number in ordinary.kept]
+        batches.append(_batch(ordinary, kept, chunk))
+        leaves += ordinary.leaves
+    if rest.rows:
+        batches.append(build_batch(rest.rows, rest.records, ""))
+        leaves += [leaf(row.raw) for row in rest.rows]
+    if len(batches) == 2:
+        places = [*ordinary.kept, *rest.places]
+        order = sorted(range(len(places)), key=places.__getitem__)
+        batches = [pa.concat_batches(batches).take(pa.array(order, pa.int32()))]
+        leaves = [leaves[number] for number in order]
+    batch = batches[0] if batches else build_batch([], [], "")
+    return Derived(batch, b"".join(leaves), rest.rejects, dict(rest.look_alikes), lines)
+
+
+def _others(kept: Sequence[int], count: int) -> Sequence[int]:
+    if not kept:
+        return range(count)
+    return sorted(set(range(count)).difference(kept)) if len(kept) < count else ()
+
+
+def _batch(ordinary: Ordinary, raws: list[bytes], chunk: Chunk) -> pa.RecordBatch:
+    """Ordinary records with what they do not say themselves, their context and where they came from."""
+    columns = dict(ordinary.columns, raw=column("raw", raws), snapshot=same("", len(raws), "snapshot"))
+    if isinstance(chunk, Lines):
+        columns |= {name: same(one, len(raws), name) for name, one in (("context", chunk.context), ("console", None))}
+    else:
+        records = [chunk[number] for number in ordinary.kept]
+        columns["context"] = column("context", [record.context for record in records])
+        columns["console"] = column("console", [record.console for record in records])
+    return pa.RecordBatch.from_arrays([columns[name] for name in EVENT_SCHEMA.names], schema=EVENT_SCHEMA)
+
+
+def _derive(records: Iterable[tuple[int, Record]]) -> _Rest:
+    rest = _Rest([], [], [], [], Counter())
+    for place, record in records:
         if (ordinary := read_ordinary(record)) is not None:
-            rows.append(ordinary)
-            sources.append(record)
+            rest.rows.append(ordinary)
+            rest.records.append(record)
+            rest.places.append(place)
             continue
         for one in expand(record):
             try:
                 row = derive(one)
             except RejectedRecord as error:
-                rejects.append((one, error.reason))
+                rest.rejects.append((one, error.reason))
             except SkippedRecord as error:
-                look_alikes[str(error)] += 1
+                rest.look_alikes[str(error)] += 1
             else:
-                rows.append(row)
-                sources.append(one)
-    batch = build_batch(rows, sources, "") if rows else pa.RecordBatch.from_pylist([], schema=EVENT_SCHEMA)
-    return Derived(batch, b"".join([leaf(row.raw) for row in rows]), rejects, dict(look_alikes), lines)
+                rest.rows.append(row)
+                rest.records.append(one)
+                rest.places.append(place)
+    return rest

@@ -183,7 +183,7 @@ def _chunks(source: _Source, context: str, input_format: str | None) -> Iterator
     for chunk in chunks:
         held.append(chunk)
         start = len(first)
-        first += (chunk.cut()[0] if isinstance(chunk, Lines) else chunk)[: _LOOK_AT - start]
+        first += (chunk.records() if isinstance(chunk, Lines) else chunk)[: _LOOK_AT - start]
         if any(map(_is_readable, first[start:])):
             break
         if len(first) >= _LOOK_AT:

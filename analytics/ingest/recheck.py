@@ -10,15 +10,16 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from kubedossier.analytics.ingest.chunks import derive_chunk
 from kubedossier.analytics.ingest.parsing import RejectedRecord
 from kubedossier.analytics.ingest.row import Record, Row, build_batch, month_name
 from kubedossier.analytics.ingest.sources import SkippedRecord, derive
+from kubedossier.analytics.ingest.sources.console_json import FORMAT as CONSOLE_JSON
 from kubedossier.analytics.schema import EVENT_SCHEMA, FileRef
 from kubedossier.analytics.store.digests import digest, leaf
 from kubedossier.analytics.store.ledger import Ledger
@@ -81,36 +82,47 @@ def _batch(
     seen: set[bytes],
 ) -> Iterator[Finding]:
     stored = batch.select(["raw", "context", "source_format", "console", "snapshot", "event_id"]).to_pylist()
-    rows, records, kept = [], [], []
-    for index, one in enumerate(stored):
-        where = f"{path} row {first + index + 1}"
-        raw = one["raw"].encode()
-        leaves[one["snapshot"], month].append(leaf(raw))
-        if one["event_id"] in seen and one["snapshot"] not in ledger.retracted:
-            yield Finding("event-repeated", where, "each event once", one["event_id"].hex())
-        if one["snapshot"] not in ledger.retracted:
-            seen.add(one["event_id"])
-        record = Record(raw, one["source_format"], one["context"], "", one["console"])
-        try:
-            row = derive(record)
-        except (RejectedRecord, SkippedRecord) as error:
-            yield Finding("event-altered", where, "a record that is an event", str(error))
+    records = [Record(one["raw"].encode(), one["source_format"], one["context"], "", one["console"]) for one in stored]
+    for index, (one, record) in enumerate(zip(stored, records, strict=True)):
+        leaves[one["snapshot"], month].append(leaf(record.raw))
+        if one["snapshot"] in ledger.retracted:
             continue
-        flag_late(row, one["snapshot"])
-        if month_name(row.epoch_day) != month:
-            yield Finding("event-misplaced", where, f"an event of {month}", month_name(row.epoch_day))
-        rows.append(row)
-        records.append((record, one["snapshot"]))
-        kept.append(index)
-    yield from _differences(path, first, batch.take(pa.array(kept, pa.int32())), kept, rows, records)
+        if one["event_id"] in seen:
+            where = f"{path} row {first + index + 1}"
+            yield Finding("event-repeated", where, "each event once", one["event_id"].hex())
+        seen.add(one["event_id"])
+    again, kept, refused = _derived(records)
+    for index, reason in refused:
+        yield Finding("event-altered", f"{path} row {first + index + 1}", "a record that is an event", reason)
+    again = flag_late(again, [stored[index]["snapshot"] for index in kept])
+    for index, day in zip(kept, again.column("date").cast(pa.int32()).to_pylist(), strict=True):
+        if month_name(day) != month:
+            where = f"{path} row {first + index + 1}"
+            yield Finding("event-misplaced", where, f"an event of {month}", month_name(day))
+    yield from _differences(path, first, batch.take(pa.array(kept, pa.int32())), kept, again)
+
+
+def _derived(records: list[Record]) -> tuple[pa.RecordBatch, Sequence[int], list[tuple[int, str]]]:
+    """The rows of records, which records they are of, and why there is none of the others."""
+    if {record.source_format for record in records} == {CONSOLE_JSON}:
+        whole = derive_chunk(records)
+        if whole.batch.num_rows == len(records):
+            return whole.batch, range(len(records)), []
+    rows: list[Row] = []
+    kept, refused = [], []
+    for index, record in enumerate(records):
+        try:
+            rows.append(derive(record))
+        except (RejectedRecord, SkippedRecord) as error:
+            refused.append((index, str(error)))
+        else:
+            kept.append(index)
+    return build_batch(rows, [records[index] for index in kept], ""), kept, refused
 
 
 def _differences(
-    path: str, first: int, stored: pa.RecordBatch, kept: list[int], rows: list[Any], records: list[tuple[Record, str]]
+    path: str, first: int, stored: pa.RecordBatch, kept: Sequence[int], again: pa.RecordBatch
 ) -> Iterator[Finding]:
-    if not rows:
-        return
-    again = build_batch(rows, [record for record, _ in records], "")
     # What the technique rules of another version said is not what the present ones say, and need not be.
     same_rules = pc.equal(stored.column("rules_version"), again.column("rules_version")).to_pylist()
     for name in EVENT_SCHEMA.names:
@@ -137,10 +149,19 @@ def _digests(ledger: Ledger, leaves: dict[tuple[str, str], list[bytes]], months:
         yield Finding("digest", f"{snapshot}, {month}", "a snapshot the ledger knows", f"{len(here)} events")
 
 
-def flag_late(row: Row, snapshot: str) -> None:
-    """Flag a row that was derived again where its time is later than the receipt of its snapshot."""
-    if row.time is not None and row.time > receipt_time(snapshot):
-        row.flags = (*(row.flags or ()), "time_after_receipt")
+def flag_late(batch: pa.RecordBatch, snapshots: Sequence[str]) -> pa.RecordBatch:
+    """Rows that were derived again, those flagged whose time is later than the receipt of their snapshot."""
+    received = {snapshot: receipt_time(snapshot) for snapshot in set(snapshots)}
+    times = batch.column("time").cast(pa.int64()).to_pylist()
+    late = [time is not None and time > received[snapshot] for time, snapshot in zip(times, snapshots, strict=True)]
+    if not any(late):
+        return batch
+    flags = [
+        [*(flags or ()), "time_after_receipt"] if is_late else flags
+        for flags, is_late in zip(batch.column("flags").to_pylist(), late, strict=True)
+    ]
+    field = EVENT_SCHEMA.field("flags")
+    return batch.set_column(EVENT_SCHEMA.get_field_index("flags"), field, pa.array(flags, field.type))
 
 
 def receipt_time(snapshot: str) -> int:

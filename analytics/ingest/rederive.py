@@ -154,9 +154,7 @@ def _judged(batch: pa.RecordBatch, path: Path) -> pa.RecordBatch:
         raise IntegrityError(
             f"'{path}' holds a record that is no event: {error}", hint="Run 'kubedossier verify --deep'."
         ) from error
-    for row, one in zip(rows, stored, strict=True):
-        flag_late(row, one["snapshot"])
-    again = build_batch(rows, records, "")
+    again = flag_late(build_batch(rows, records, ""), [one["snapshot"] for one in stored])
     columns = [(again if name in BY_RULES else batch).column(name) for name in EVENT_SCHEMA.names]
     return pa.RecordBatch.from_arrays(columns, schema=EVENT_SCHEMA)
 

@@ -6,13 +6,13 @@ it again and compares. Nothing here may read the clock, the configuration or the
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 import pyarrow as pa
-import pyarrow.compute
 
+from kubedossier.analytics.ingest.columns import column, same
 from kubedossier.analytics.schema import EVENT_SCHEMA, UNDATED
 
 DERIVER_VERSION = 1
@@ -100,6 +100,8 @@ class Row(msgspec.Struct, gc=False):
 
 def build_batch(rows: Sequence[Row], records: Sequence[Record], snapshot: str) -> pa.RecordBatch:
     """Rows and their records (one each, same order) as one batch of ``EVENT_SCHEMA``."""
+    if not rows:
+        return pa.RecordBatch.from_pylist([], schema=EVENT_SCHEMA)
     by_name: dict[str, Sequence[Any]] = dict(
         zip(Row.__struct_fields__, zip(*map(msgspec.structs.astuple, rows), strict=True), strict=True)
     )
@@ -107,10 +109,8 @@ def build_batch(rows: Sequence[Row], records: Sequence[Record], snapshot: str) -
     by_name["context"] = [record.context for record in records]
     by_name["console"] = [record.console for record in records]
     columns = [
-        pa.repeat(pa.scalar(snapshot, pa.string()), len(rows))
-        if field.name == "snapshot"
-        else _column(by_name[field.name], field.name, field.type)
-        for field in EVENT_SCHEMA
+        same(snapshot, len(rows), name) if name == "snapshot" else column(name, by_name[name])
+        for name in EVENT_SCHEMA.names
     ]
     return pa.RecordBatch.from_arrays(columns, schema=EVENT_SCHEMA)
 
@@ -120,23 +120,3 @@ def month_name(days: int | None) -> str:
     from kubedossier.analytics.ingest.times import month_of_day
 
     return UNDATED if days is None else month_of_day(days)
-
-
-def _column(values: Sequence[Any], name: str, kind: pa.DataType) -> pa.Array:
-    if name == "raw":
-        return _text_from_bytes(values)
-    if pa.types.is_date32(kind) or pa.types.is_timestamp(kind):
-        return pa.array(values, pa.int32() if pa.types.is_date32(kind) else pa.int64()).cast(kind)
-    if not pa.types.is_nested(kind):
-        return pa.array(values, kind)
-    # Lists and maps repeat a lot: built from the few distinct ones and spread by index.
-    codes: dict[Hashable, int] = {}
-    indices = [codes.setdefault(value, len(codes)) for value in values]
-    return pa.array(list(codes), kind).take(pa.array(indices, pa.int32()))
-
-
-def _text_from_bytes(values: Sequence[Any]) -> pa.Array:
-    """Raw texts (already known to be UTF-8) as a string array, without decoding and encoding them."""
-    lengths = pa.array([0, *map(len, values)], pa.int32())
-    offsets = pa.compute.cumulative_sum_checked(lengths).cast(pa.int32())
-    return pa.Array.from_buffers(pa.string(), len(values), [None, offsets.buffers()[1], pa.py_buffer(b"".join(values))])

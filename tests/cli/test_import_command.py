@@ -107,7 +107,7 @@ def test_rejects_are_read_again_and_what_is_readable_now_becomes_an_event(
     from kubedossier.analytics.ingest import chunks
     from kubedossier.analytics.ingest.parsing import RejectedRecord
 
-    real_derive, real_ordinary = chunks.derive, chunks.read_ordinary
+    real_derive, real_columns = chunks.derive, chunks.read_columns
 
     def refuse(record):
         if b"later" in record.raw:
@@ -116,13 +116,13 @@ def test_rejects_are_read_again_and_what_is_readable_now_becomes_an_event(
 
     monkeypatch.setattr(chunks, "derive", refuse)
     monkeypatch.setattr(
-        chunks, "read_ordinary", lambda record: None if b"later" in record.raw else real_ordinary(record)
+        chunks, "read_columns", lambda raws: real_columns([b"" if b"later" in raw else raw for raw in raws])
     )
     path = tmp_path / "some.ndjson"
     path.write_text("\n".join([event(1), event(2, later=True), "broken"]))
     assert kubedossier("import", path)[0] == 4
     monkeypatch.setattr(chunks, "derive", real_derive)
-    monkeypatch.setattr(chunks, "read_ordinary", real_ordinary)
+    monkeypatch.setattr(chunks, "read_columns", real_columns)
     code, out, _ = kubedossier("rejects", "--retry")
     assert code == 4
     assert out.splitlines()[0] == "2 received: 1 new, 0 duplicate, 1 rejected"

@@ -1,7 +1,8 @@
 """Where events come from: one file a format, found by shape, record by record.
 
 The two commonest shapes, the Console's records and bare audit events, have typed decoders that refuse whatever is
-not exactly theirs, and are tried first. What they refuse is told apart by its most telling fields; an object is taken
+not exactly theirs, and are tried first: ``console_columns`` for a whole chunk, then ``kubernetes`` for each record.
+What they refuse is told apart by its most telling fields; an object is taken
 for a record of the Console's last, since a single field in common is enough there. What is none of them is a reject
 with its reason, or a look-alike that is counted.
 """
@@ -72,13 +73,8 @@ _NESTED = 4
 
 
 def read_ordinary(record: Record) -> Row | None:
-    """The row of an ordinary record of the Console or an ordinary audit event, fast; None for everything else."""
-    kind = record.source_format
-    if kind is None or kind == console_json.FORMAT:
-        row = console_json.read(record.raw)
-        if row is not None or kind is not None:
-            return row
-    if kind is None or kind == kubernetes.FORMAT:
+    """The row of an ordinary audit event, fast; None for everything else."""
+    if record.source_format in (None, kubernetes.FORMAT):
         return kubernetes.read(record.raw, record.context)
     return None
 

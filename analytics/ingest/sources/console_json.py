@@ -1,7 +1,7 @@
 """The Console's own records: ``kubeaudit.Audit`` of its API, 14 fields, all optional.
 
-Two readers give the same row: a typed decoder for the ordinary record, and the strict parser for whatever that one
-refuses. ``eventBlob`` (the original event) is read for the columns the 14 fields do not have.
+This is the strict reader, for any record; ``console_columns`` reads ordinary ones by the chunk and gives the same.
+``eventBlob`` (the original event) is read for the columns the 14 fields do not have.
 
 Source: the vendor's OpenAPI 33.01, schema ``kubeaudit.Audit``.
 """
@@ -9,7 +9,6 @@ Source: the vendor's OpenAPI 33.01, schema ``kubeaudit.Audit``.
 from __future__ import annotations
 
 from functools import lru_cache
-from hashlib import sha256
 from typing import Any
 
 import msgspec
@@ -18,21 +17,14 @@ from msgspec import Raw
 from kubedossier.analytics import vocabulary
 from kubedossier.analytics.ingest.blob import BLANK, read_blob
 from kubedossier.analytics.ingest.fields import Reader, read_flags
-from kubedossier.analytics.ingest.identity import identity, identity_json
+from kubedossier.analytics.ingest.identity import identity
 from kubedossier.analytics.ingest.paths import NOTHING, parse_request_uri, parse_resources
 from kubedossier.analytics.ingest.row import Row
 from kubedossier.analytics.ingest.sources.console_shape import (
-    COLLECTIONS,
     DECISION,
     FIELDS,
-    INFOS,
-    SOURCE_IPS,
-    TECHNIQUES,
     TEXT_FIELDS,
     USER_FIELDS,
-    USERS,
-    decode,
-    each_key_stood_once,
 )
 from kubedossier.analytics.ingest.times import UNREADABLE, parse_time
 
@@ -53,29 +45,6 @@ def split_array(body: bytes) -> list[bytes]:
         from kubedossier.analytics.ingest.sources.framing import split_array_slowly
 
         return split_array_slowly(body)
-
-
-def read(raw: bytes) -> Row | None:
-    """The row of an ordinary record; None where the strict reader must look at it."""
-    try:
-        audit = decode(raw)
-        user = USERS[bytes(audit.user)]
-        info = INFOS[bytes(audit.authorizationInfo)]
-        source_ips = SOURCE_IPS[bytes(audit.sourceIPs)]
-        techniques = TECHNIQUES[bytes(audit.attackTechniques)]
-        collections = COLLECTIONS[bytes(audit.collections)]
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return None
-    named = (
-        audit.time or None, audit.verb or None, user.username, user.uid, user.groups, info.pairs, audit.message or None,
-        source_ips.values, audit.resources or None, audit.requestURI or None, techniques.values, audit.cluster or None,
-        audit.accountID or None, audit.provider or None, audit.eventBlob or None,
-    )  # fmt: skip
-    canonical = identity_json(named)
-    surplus = user.surplus + info.surplus + source_ips.surplus + techniques.surplus + collections.surplus
-    if not each_key_stood_once(raw, audit, canonical, surplus):
-        return None
-    return _row(raw, named, sha256(canonical).digest(), user.kind, info.decision, collections.values)
 
 
 def read_object(raw: bytes, value: dict[str, Any]) -> Row:
@@ -143,9 +112,9 @@ def _row(
         path = blob_path
     return Row(
         micros, verb, username, uid, groups, decision, pairs, message, source_ips, resources, request_uri, techniques,
-        cluster, account, provider, collections, _action(verb), path[0], path[1], path[3], path[5], path[2], path[4],
-        user_kind, status_code, impersonated, agent, audit_id, None, stage, level, body, None, None, FORMAT,
-        (*flags, *time_flags, *_vocabulary_flags(techniques, provider), *blob_flags) or None, event_id, raw,
+        cluster, account, provider, collections, read_action(verb), path[0], path[1], path[3], path[5], path[2],
+        path[4], user_kind, status_code, impersonated, agent, audit_id, None, stage, level, body, None, None, FORMAT,
+        (*flags, *time_flags, *vocabulary_flags(techniques, provider), *blob_flags) or None, event_id, raw,
     )  # fmt: skip
 
 
@@ -160,13 +129,14 @@ def _tuple(values: list[str] | None) -> tuple[str, ...] | None:
 
 
 @lru_cache(maxsize=4096)
-def _action(verb: str | None) -> str | None:
+def read_action(verb: str | None) -> str | None:
     """The plain Kubernetes verb: the last part of GKE's method name, else the verb itself."""
     return verb.rpartition(".")[2].lower() or None if verb else None
 
 
 @lru_cache(maxsize=4096)
-def _vocabulary_flags(techniques: tuple[str, ...] | None, provider: str | None) -> tuple[str, ...]:
+def vocabulary_flags(techniques: tuple[str, ...] | None, provider: str | None) -> tuple[str, ...]:
+    """What is odd about the techniques and the provider: that the vendor's list does not have them."""
     known = vocabulary.techniques()
     flags = ("unknown_technique",) if any(one not in known for one in techniques or ()) else ()
     return flags if provider is None or provider in vocabulary.PROVIDERS else (*flags, "unknown_provider")

@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from functools import partial
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 from msgspec import UNSET, Raw, UnsetType
@@ -50,45 +50,59 @@ class _User(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     groups: list[str] | UnsetType | None = UNSET
 
 
-class KnownUser(NamedTuple):
-    """A user; None where the record does not tell. ``surplus``: see ``each_key_stood_once``."""
+class Known(msgspec.Struct, frozen=True, eq=False, gc=False, kw_only=True):
+    """What one distinct text says; two are equal only where they are the same one, which is quick to tell.
 
-    username: str | None
-    uid: str | None
-    groups: tuple[str, ...] | None
-    kind: str | None
+    Attributes:
+        identity: what stands for it in the canonical JSON of an identity.
+        surplus: by how much it is longer in a record, name included, than in the identity; ``REFUSED`` where it is not
+            of its type, or a key in it may have stood twice.
+    """
+
+    identity: Raw
     surplus: int
 
 
-class KnownInfo(NamedTuple):
+class KnownUser(Known, frozen=True, eq=False, gc=False, kw_only=True):
+    """A user; None where the record does not tell."""
+
+    username: str | None = None
+    uid: str | None = None
+    groups: tuple[str, ...] | None = None
+    kind: str | None = None
+
+
+class KnownInfo(Known, frozen=True, eq=False, gc=False, kw_only=True):
     """An ``authorizationInfo``: its pairs, sorted, and the decision among them."""
 
-    pairs: tuple[tuple[str, str], ...] | None
-    decision: str | None
-    surplus: int
+    pairs: tuple[tuple[str, str], ...] | None = None
+    decision: str | None = None
 
 
-class KnownList(NamedTuple):
+class KnownList(Known, frozen=True, eq=False, gc=False, kw_only=True):
     """A list of strings; None where it is empty or absent."""
 
-    values: tuple[str, ...] | None
-    surplus: int
+    values: tuple[str, ...] | None = None
 
 
-_Value = TypeVar("_Value")
+_Value = TypeVar("_Value", bound=Known)
 
 
-class _Known(dict[bytes, _Value]):
+class _Table(dict[bytes, _Value]):
     """What each distinct text says, read when it first comes; forgotten when there are too many.
 
     A look-up is a plain one of a dict, without a call of Python's: that is what makes it quick.
     """
 
-    def __init__(self, read: Callable[[bytes], _Value]) -> None:
+    def __init__(self, read: Callable[[bytes], _Value], refused: _Value) -> None:
         self._read = read
+        self._refused = refused
 
     def __missing__(self, text: bytes) -> _Value:
-        value = self._read(text)
+        try:
+            value = self._read(text)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            value = self._refused
         if len(self) >= _KNOWN_AT_MOST:
             self.clear()
         self[text] = value
@@ -106,6 +120,9 @@ _MEMBER = 4
 _TEXT_MEMBERS = sum(len(name) + _MEMBER for name in TEXT_FIELDS)
 # A record is a brace and its members; the array of an identity is two brackets, 14 commas and its values.
 _FRAMES = 1 - 16
+USUAL_EXCESS = _FRAMES + _TEXT_MEMBERS
+"""By how much a record without blanks is longer than its identity and the surplus of what is known of it."""
+REFUSED = 10**12
 
 decode = msgspec.json.Decoder(Audit).decode
 _decode_user = msgspec.json.Decoder(_User | None).decode
@@ -113,7 +130,7 @@ _decode_list = msgspec.json.Decoder(list[str] | None).decode
 _decode_map = msgspec.json.Decoder(dict[str, str] | None).decode
 
 
-def each_key_stood_once(raw: bytes, audit: Audit, identity: bytes, surplus: int) -> bool:
+def each_key_stood_once(raw: bytes, audit: Audit, excess: int) -> bool:
     """Whether the keys of a record were distinct; also False where that cannot be told.
 
     The identity holds what was decoded, written as short as JSON can be. So where the record is as long as the same
@@ -123,16 +140,16 @@ def each_key_stood_once(raw: bytes, audit: Audit, identity: bytes, surplus: int)
     Args:
         raw: the record.
         audit: the same, decoded.
-        identity: the canonical JSON of its identity.
-        surplus: of its user, authorizationInfo and lists together: by how much they are longer in the record, names
-            included, than in the identity.
+        excess: by how much it is longer than its identity and the surplus of its user, authorizationInfo and lists
+            together.
     """
+    if excess < -REFUSED // 2:
+        return False
     texts = (
         audit.time, audit.verb, audit.message, audit.resources, audit.requestURI, audit.cluster, audit.accountID,
         audit.provider, audit.eventBlob,
     )  # fmt: skip
-    missing = 0 if all(texts) else sum(map(_shortfall, TEXT_FIELDS, texts))
-    if len(raw) == len(identity) + _FRAMES + _TEXT_MEMBERS + surplus - missing:
+    if excess == USUAL_EXCESS - sum(map(_shortfall, TEXT_FIELDS, texts)):
         return True
     nested = [value for value in astuple(audit) if isinstance(value, Raw) and value != _ABSENT]
     colons = len(texts) - texts.count(UNSET) + len(nested)
@@ -159,13 +176,22 @@ def _refuse_repeated_keys(text: bytes, keys: int, values: list[str]) -> None:
         raise msgspec.ValidationError("A key may stand twice")
 
 
+def _in_identity(*values: Any) -> Raw:
+    return Raw(identity_json(values)[1:-1])
+
+
 def _read_user(text: bytes) -> KnownUser:
     user = (_decode_user(text) if text else None) or _User()
     username, uid, groups = user.username or None, user.uid or None, tuple(user.groups or ()) or None
     keys = len(USER_FIELDS) - astuple(user).count(UNSET)
     _refuse_repeated_keys(text, keys, [*(groups or ()), username or "", uid or ""])
     return KnownUser(
-        username, uid, groups, vocabulary.user_kind(username), _surplus("user", text, username, uid, groups)
+        identity=_in_identity(username, uid, groups),
+        surplus=_surplus("user", text, username, uid, groups),
+        username=username,
+        uid=uid,
+        groups=groups,
+        kind=vocabulary.user_kind(username),
     )
 
 
@@ -173,16 +199,23 @@ def _read_info(text: bytes) -> KnownInfo:
     found = (_decode_map(text) if text else None) or {}
     _refuse_repeated_keys(text, len(found), [one for pair in found.items() for one in pair])
     pairs = tuple(sorted(found.items())) or None
-    return KnownInfo(pairs, found.get(DECISION) or None, _surplus("authorizationInfo", text, pairs))
+    return KnownInfo(
+        identity=_in_identity(pairs),
+        surplus=_surplus("authorizationInfo", text, pairs),
+        pairs=pairs,
+        decision=found.get(DECISION) or None,
+    )
 
 
 def _read_list(text: bytes, *, name: str, identifies: bool = True) -> KnownList:
     values = tuple((_decode_list(text) if text else None) or ()) or None
-    return KnownList(values, _surplus(name, text, values) if identifies else _surplus(name, text))
+    surplus = _surplus(name, text, values) if identifies else _surplus(name, text)
+    return KnownList(identity=_in_identity(values), surplus=surplus, values=values)
 
 
-USERS = _Known(_read_user)
-INFOS = _Known(_read_info)
-SOURCE_IPS = _Known(partial(_read_list, name="sourceIPs"))
-TECHNIQUES = _Known(partial(_read_list, name="attackTechniques"))
-COLLECTIONS = _Known(partial(_read_list, name="collections", identifies=False))
+_NO_LIST = KnownList(identity=_in_identity(None), surplus=REFUSED)
+USERS = _Table(_read_user, KnownUser(identity=_in_identity(None, None, None), surplus=REFUSED))
+INFOS = _Table(_read_info, KnownInfo(identity=_in_identity(None), surplus=REFUSED))
+SOURCE_IPS = _Table(partial(_read_list, name="sourceIPs"), _NO_LIST)
+TECHNIQUES = _Table(partial(_read_list, name="attackTechniques"), _NO_LIST)
+COLLECTIONS = _Table(partial(_read_list, name="collections", identifies=False), _NO_LIST)

@@ -7,7 +7,7 @@ and its position, also when it is damaged. Memory is bounded by the block size a
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -44,16 +44,20 @@ def frame(blocks: Iterable[bytes]) -> Iterator[Framed]:
         if isinstance(piece, Framed):
             yield piece
             continue
-        lines, count = cut_lines(piece)
-        yield from (_new(Framed, (line, before + number, None)) for line, number in lines)
+        lines, numbers, count = cut_lines(piece)
+        yield from (_new(Framed, (line, before + number, None)) for line, number in zip(lines, numbers, strict=True))
         before += count
 
 
-def cut_lines(text: bytes) -> tuple[Iterator[tuple[bytes, int]], int]:
-    """The lines of a text that are not blank, without the blanks around them, each with its number; and their count."""
+def cut_lines(text: bytes) -> tuple[list[bytes], Sequence[int], int]:
+    """The lines of a text that are not blank, without blanks around them; their numbers; how many lines there are."""
     lines = text.split(b"\n")
-    count = len(lines) if lines[-1] else len(lines) - 1
-    return ((bare, number) for number, line in enumerate(lines, 1) if (bare := line.strip(_BLANK))), count
+    if not lines[-1]:
+        lines.pop()
+    bare = [line.strip(_BLANK) for line in lines]
+    if all(bare):
+        return bare, range(1, len(bare) + 1), len(bare)
+    return list(filter(None, bare)), [number for number, line in enumerate(bare, 1) if line], len(bare)
 
 
 def frame_pieces(blocks: Iterable[bytes]) -> Iterator[Framed | bytes]:

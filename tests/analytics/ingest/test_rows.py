@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 
+import pyarrow as pa
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from kubedossier.analytics.ingest.chunks import derive_chunk
 from kubedossier.analytics.ingest.parsing import RejectedRecord, parse_strict
-from kubedossier.analytics.ingest.row import Record
-from kubedossier.analytics.ingest.sources import console_json, derive, kubernetes
+from kubedossier.analytics.ingest.row import Record, build_batch
+from kubedossier.analytics.ingest.sources import console_columns, derive, kubernetes
+from kubedossier.analytics.ingest.sources.console_columns import read_columns
+from kubedossier.analytics.store.digests import leaf
 
 texts = st.text(max_size=12) | st.sampled_from(["", "io.k8s.core.v1.pods.exec.create", "core/v1/namespaces/d/pods/p"])
 odd = st.none() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.booleans() | st.lists(texts)
@@ -41,11 +45,33 @@ audits = st.fixed_dictionaries(
 @given(audits.filter(bool), st.booleans())
 @example({"verb": 'ends with a quote"', "message": '":":'}, True)
 @example({"authorizationInfo": {'"': '":'}}, True)
-def test_the_fast_reader_says_what_the_strict_one_says(audit, ascii_only):
+def test_the_columns_say_what_the_strict_reader_says(audit, ascii_only):
     raw = json.dumps(audit, ensure_ascii=ascii_only, separators=(",", ":")).encode()
-    fast = console_json.read(raw)
-    if fast is not None:
-        assert fast == console_json.read_object(raw, parse_strict(raw))
+    fast = derive_chunk([Record(raw)])
+    assert strictly([raw]).equals(fast.batch)
+
+
+@given(st.lists(st.tuples(audits, st.booleans()), max_size=12), st.integers(1, 5))
+def test_many_records_say_what_each_says_alone_whatever_stands_beside_them(some, group):
+    raws = [json.dumps(audit, separators=(",", ":") if tight else None).encode() for audit, tight in some]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(console_columns, "_GROUP", group)
+        together = derive_chunk([Record(raw) for raw in [*raws, b"damaged", *raws]])
+    assert strictly([*raws, *raws]).equals(together.batch)
+    kept = together.batch.column("raw").to_pylist()
+    assert together.leaves == b"".join(leaf(raw.encode()) for raw in kept)
+
+
+def strictly(raws: list[bytes]) -> pa.RecordBatch:
+    """What the strict reader says of those of the records that are events."""
+    rows, records = [], []
+    for raw in raws:
+        try:
+            rows.append(derive(Record(raw)))
+        except RejectedRecord:
+            continue
+        records.append(Record(raw))
+    return build_batch(rows, records, "") if rows else derive_chunk([]).batch
 
 
 @given(
@@ -90,7 +116,7 @@ def test_a_repeated_key_is_flagged_and_the_last_counts():
     ],
 )
 def test_no_repeated_key_passes_the_fast_reader(raw):
-    assert console_json.read(raw) is None
+    assert not read_columns([raw]).kept
     assert "duplicate_key" in derive(Record(raw)).flags
 
 
@@ -103,12 +129,12 @@ def test_no_repeated_key_passes_the_fast_reader_whatever_else_is_in_the_record(a
     again = json.dumps({name: data.draw(texts | lists)}, ensure_ascii=ascii_only, separators=separators)[1:-1]
     members.insert(data.draw(st.integers(0, len(members))), again)
     raw = ("{" + separators[0].join(members) + "}").encode("utf-8", "replace")
-    assert console_json.read(raw) is None
+    assert not read_columns([raw]).kept
 
 
 def test_a_quoted_key_inside_the_blob_is_no_repeated_key():
     raw = json.dumps({"verb": "get", "eventBlob": '{"verb":"get","verb":"get"}'}, separators=(",", ":")).encode()
-    assert console_json.read(raw) is not None
+    assert read_columns([raw]).kept
 
 
 @pytest.mark.parametrize(
