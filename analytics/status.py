@@ -133,7 +133,7 @@ def read_status(archive: Archive, period: Period | None = None) -> Status:
         archive_id=ledger.archive_id,
         head=(seq, digest),
         head_at=ledger.entries[-1]["at"],
-        witnessed=witness.heads(ledger.archive_id).get(seq) == digest,
+        witnessed=witness.known_heads(ledger.archive_id).get(seq) == digest,
         months=_months(archive),
         counts=_counts(archive, sum(file.rows for file in rejects)),
         rejects=sum(file.rows for file in rejects),

@@ -14,12 +14,11 @@ A bundle is a stranger's file: nothing of it is extracted or run, and no name in
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 import tempfile
 import zipfile
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -48,6 +47,7 @@ from kubedossier.analytics.evidence.subject import (
 from kubedossier.analytics.evidence.texts import write_texts
 from kubedossier.analytics.schema import UNDATED
 from kubedossier.analytics.store import witness
+from kubedossier.analytics.store.entries import read_entry
 from kubedossier.analytics.store.ledger import NO_HASH, Entry, Ledger
 from kubedossier.analytics.store.verify import Finding
 
@@ -94,7 +94,9 @@ class _State:
 
 def is_bundle(path: Path) -> bool:
     """Whether a path looks like a bundle rather than an archive: a file, or a folder with a bagit.txt."""
-    return path.is_file() or (path / "bagit.txt").is_file()
+    with suppress(PermissionError):  # of a folder: whoever reads what lies in it will say so
+        return path.is_file() or (path / "bagit.txt").is_file()
+    return False
 
 
 def check_bundle(path: Path, *, head: tuple[int, str] | None = None) -> BundleVerdict:
@@ -168,12 +170,9 @@ def _chain(state: _State) -> Iterator[Finding]:
     hashes: list[str] = []
     for seq, line in enumerate(lines(state.bag, LEDGER), 1):
         where = f"{LEDGER} line {seq}"
-        try:
-            entry = json.loads(line)
-        except (ValueError, RecursionError):
-            entry = None
-        if not isinstance(entry, dict) or not isinstance(entry.get("id"), str) or not line.endswith(b"\n"):
-            yield Finding("entry-unreadable", where, "one line of JSON", repr(line[:40]))
+        entry, problem = read_entry(line)
+        if entry is None:
+            yield Finding("entry-unreadable", where, *problem)
             break
         prev = hashes[-1] if hashes else NO_HASH
         if entry.get("seq") != seq:
@@ -226,7 +225,7 @@ def _witnessed(state: _State, named: tuple[int, str] | None) -> Iterator[Finding
         return
     hashes = state.ledger.hashes
     archive_id = str(state.ledger.entries[0].get("archive_id")) if state.ledger.entries else ""
-    heads = witness.heads(archive_id) if _UUID.fullmatch(archive_id) else {}
+    heads = witness.known_heads(archive_id) if _UUID.fullmatch(archive_id) else {}
     state.witnessed = len(heads)
     for seq, digest in sorted(heads.items()):
         if seq <= len(hashes) and hashes[seq - 1] != digest:

@@ -10,7 +10,7 @@ from kubedossier.analytics.errors import IntegrityError, StorageError, UsageErro
 from kubedossier.analytics.evidence.subject import Subject, bundle_id, folder_name, leaves_name
 from kubedossier.analytics.schema import FileRef
 from kubedossier.analytics.store.ledger import Entry, Ledger, read_time
-from kubedossier.analytics.store.verify import Finding, file_sha256, verify
+from kubedossier.analytics.store.verify import Finding, changed, verify
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,11 +117,7 @@ def _refuse_unsound(root: Path, subject: Subject, files: tuple[FileRef, ...]) ->
         or not one.where.startswith(("events/", "rejects/", "seals/"))
     ]
     absent = {one.where for one in findings}
-    findings += [
-        Finding("file-changed", one.path, one.sha256, found)
-        for one in files
-        if one.path not in absent and (found := _sha256(root / one.path)) != one.sha256
-    ]
+    findings += changed(root, [one for one in files if one.path not in absent])
     refuse(findings, f"The archive '{root}' is not what its ledger says")
 
 
@@ -143,13 +139,6 @@ def _refuse_deleted(newest: Ledger, files: tuple[FileRef, ...]) -> None:
                 f"The archive has not kept '{one.path}', which a later entry replaced",
                 hint="Name a later entry with --as-of, or none; the events are the same ones.",
             )
-
-
-def _sha256(path: Path) -> str:
-    try:
-        return file_sha256(path)
-    except OSError as error:
-        return str(error.strerror)
 
 
 def _report(root: Path, subject: Subject, named: Path | None) -> Path | None:

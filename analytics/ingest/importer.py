@@ -146,7 +146,7 @@ class _Source:
             except OSError as error:
                 raise KubedossierError(
                     f"'{self.shown}' is damaged or cut short: its {codec or 'bytes'} stream cannot be read ({error})",
-                    hint="Fetch the file again. Nothing of it was archived.",
+                    hint="Fetch the file again.",
                 ) from error
 
     def _open(self) -> AbstractContextManager[BinaryIO]:

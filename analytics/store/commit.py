@@ -53,7 +53,7 @@ def storage_errors(doing: str) -> Iterator[None]:
         full = error.errno in (errno.ENOSPC, errno.EDQUOT)
         hint = "Free some space" if full else "Check the disk and its permissions"
         named = error.filename2 or error.filename
-        where = f" '{named}'" if named else ""
+        where = f" at '{named}'" if named else ""
         raise StorageError(
             f"{doing} failed{where}: {error.strerror or error}",
             hint=f"{hint}, then run it again; the archive is as it was.",
@@ -221,7 +221,7 @@ class Writer:
             StorageError: the witness file cannot be written.
         """
         hashes = self.ledger.hashes
-        heads = witness.heads(self.ledger.archive_id)
+        heads = witness.known_heads(self.ledger.archive_id)
         lost = {seq: digest for seq, digest in heads.items() if seq > len(hashes) or hashes[seq - 1] != digest}
         if not lost:
             raise KubedossierError("There is no rollback to accept: the archive is the one this machine has seen")

@@ -52,6 +52,7 @@ def make_folder(path: Path) -> None:
     """
     try:
         os.mkdir(path, FOLDER_MODE)  # noqa: PTH102
+        path.chmod(FOLDER_MODE)  # a umask that is right for files may have taken too much
     except FileExistsError:
         if not stat.S_ISDIR(path.lstat().st_mode):
             raise no_place(path) from None
@@ -60,7 +61,9 @@ def make_folder(path: Path) -> None:
 
 def make_root(path: Path) -> None:
     """The archive's own folder, durable up to the root of its file system as far as it may be read."""
-    path.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
+    if not path.exists():
+        path.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
+        path.chmod(FOLDER_MODE)
     real = path.resolve()
     device = real.stat().st_dev
     for parent in real.parents:

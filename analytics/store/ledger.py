@@ -16,6 +16,8 @@ from typing import Any
 
 from kubedossier.analytics.errors import IntegrityError, StorageError
 from kubedossier.analytics.schema import FORMAT_VERSION, FileRef
+from kubedossier.analytics.store.entries import problem_of
+from kubedossier.analytics.store.entries import read_time as read_time  # with time_text, for all who read the ledger
 
 Entry = dict[str, Any]
 
@@ -58,11 +60,6 @@ def entry_line(entry: Entry) -> bytes:
 def time_text(moment: datetime) -> str:
     """A moment as the ledger writes it: ``YYYY-MM-DDTHH:MM:SS.ffffffZ``, UTC."""
     return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
-
-
-def read_time(text: str) -> datetime:
-    """A moment of the ledger as aware UTC."""
-    return datetime.strptime(text, "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -176,14 +173,13 @@ def _checked(data: bytes, seq: int, prev: str) -> Entry:
         raise _broken(f"Ledger entry {seq} says it is number {entry.get('seq')!r}")
     if entry.get("prev") != prev:
         raise _broken(f"Ledger entry {seq} expects {entry.get('prev')!r} before it, found {prev!r}")
-    missing = [key for key in ("format", "type", "id", "at") if key not in entry]
-    if missing:
-        raise _broken(f"Ledger entry {seq} lacks {', '.join(missing)}")
-    if entry["format"] != FORMAT_VERSION:
+    if entry.get("format") != FORMAT_VERSION:
         raise StorageError(
-            f"Ledger entry {seq} has format {entry['format']!r}; this version reads {FORMAT_VERSION}",
+            f"Ledger entry {seq} has format {entry.get('format')!r}; this version reads {FORMAT_VERSION}",
             hint="Install a newer kubedossier.",
         )
+    if problem := problem_of(entry):
+        raise _broken(f"Ledger entry {seq} is not an entry: {problem}")
     return entry
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,6 +19,8 @@ from kubedossier.analytics.store.commit import Writer, new_id, storage_errors
 from kubedossier.analytics.store.folders import fsync_folder
 from kubedossier.analytics.store.ledger import Entry, Ledger
 from kubedossier.analytics.store.verify import verify
+
+_LIST = "kubedossier query --sql 'select snapshot, type, at, new from snapshots' lists them."
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +34,10 @@ class Garbage:
 def garbage(ledger: Ledger) -> list[Garbage]:
     """Files that entries took out of the list and that are still on disk."""
     found = []
-    for path in sorted(ledger.removed):
-        try:
-            found.append(Garbage(path, (ledger.root / path).lstat().st_size))
-        except FileNotFoundError:
-            continue
+    with storage_errors("Reading the archive"):
+        for path in sorted(ledger.removed):
+            with suppress(FileNotFoundError):
+                found.append(Garbage(path, (ledger.root / path).lstat().st_size))
     return found
 
 
@@ -78,7 +80,7 @@ def find_snapshot(ledger: Ledger, text: str) -> Entry:
     ]
     if len(entries) != 1:
         problem = "is no snapshot of this archive" if not entries else f"fits {len(entries)} snapshots"
-        raise UsageError(f"'{text}' {problem}", hint="Ids are in the column 'snapshot': kubedossier query --sql ...")
+        raise UsageError(f"'{text}' {problem}", hint=_LIST)
     if entries[0]["id"] in ledger.retracted:
         raise UsageError(f"'{entries[0]['id']}' is retracted already")
     return entries[0]

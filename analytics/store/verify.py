@@ -22,17 +22,19 @@ import stat
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from kubedossier.analytics.errors import StorageError
 from kubedossier.analytics.schema import FileRef
 from kubedossier.analytics.store import witness
-from kubedossier.analytics.store.ledger import NO_HASH, Ledger, entry_path
+from kubedossier.analytics.store.entries import read_entry
+from kubedossier.analytics.store.ledger import NO_HASH, Entry, Ledger, entry_path
 from kubedossier.analytics.store.unfinished import unfinished
 
 Level = Literal["quick", "default", "deep"]
 _ENTRY_NAME = re.compile(r"\d{8}\.json")
 _FOLDERS = ("events", "rejects", "seals")
+_NOTHING_SAID: Entry = {"type": "note", "id": "", "archive_id": ""}
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,12 +91,17 @@ def verify(
         recheck: step (6), ``ingest.recheck.recheck_events``; required by ``deep``.
 
     Raises:
-        StorageError: there is no archive.
+        StorageError: there is no archive, or its ledger or the witness file may not be read.
     """
-    if not entry_path(root, 1).exists() and not (root / "ledger").is_dir():
-        raise StorageError(f"There is no archive at '{root}'", hint="Name it with --archive.")
-    findings = list(_numbering(root))
-    heads = witness.heads(_archive_id(root))  # before the ledger: a writer at work may be faster than we are
+    try:
+        if not entry_path(root, 1).exists() and not (root / "ledger").is_dir():
+            raise StorageError(f"There is no archive at '{root}'", hint="Name it with --archive.")
+        findings = list(_numbering(root))
+        heads = witness.known_heads(_archive_id(root))  # before the ledger: a writer at work may be faster than we are
+    except OSError as error:
+        raise StorageError(
+            f"Cannot read '{error.filename}': {error.strerror}", hint="Check its permissions, then verify again."
+        ) from error
     ledger, broken = _walk(root)
     findings += broken
     findings += _witnessed(ledger, heads, head)
@@ -102,10 +109,10 @@ def verify(
     left = [one for one in ledger.removed.values() if _size(root / one.path) is not None]
     sound = [one for one in ledger.files.values() if _size(root / one.path) == one.bytes]
     if level != "quick":
-        findings += _hashes(root, [*sound, *left])
+        findings += changed(root, [*sound, *left])
     if level == "deep" and recheck is not None:
-        changed = {one.where for one in findings if one.kind == "file-changed"}
-        findings += recheck(ledger, [one for one in sound if one.path not in changed])
+        unsound = {one.where for one in findings if one.kind in ("file-changed", "file-unreadable")}
+        findings += recheck(ledger, [one for one in sound if one.path not in unsound])
     events = [one for one in ledger.files.values() if one.role == "events"]
     return Verdict(
         findings=tuple(findings),
@@ -151,30 +158,32 @@ def _archive_id(root: Path) -> str:
 
 
 def _walk(root: Path) -> tuple[Ledger, list[Finding]]:
-    """(2) Each entry is sound and holds the hash of the one before; the sound ones from the start on."""
-    entries: list[dict[str, Any]] = []
+    """(2) Each entry is sound and holds the hash of the one before.
+
+    What an unsound entry says is not believed: a note without any facts stands in its place.
+    """
+    entries: list[Entry] = []
     hashes: list[str] = []
     findings: list[Finding] = []
     for seq in range(1, 10**8):
-        path = entry_path(root, seq)
-        where = f"ledger/{path.name}"
+        where = f"ledger/{entry_path(root, seq).name}"
         try:
-            data = path.read_bytes()
+            data = entry_path(root, seq).read_bytes()
         except FileNotFoundError:
             break
-        prev = hashes[-1] if hashes else NO_HASH
-        try:
-            entry = json.loads(data)
-        except ValueError:
-            entry = None
-        if not isinstance(entry, dict) or data.count(b"\n") != 1 or not data.endswith(b"\n"):
-            findings.append(Finding("entry-unreadable", where, "one line of JSON", repr(data[:40])))
+        except OSError as error:
+            findings.append(Finding("entry-unreadable", where, "one line of JSON", str(error.strerror)))
             break
-        if entry.get("seq") != seq:
-            findings.append(Finding("entry-misplaced", where, f"seq {seq}", f"seq {entry.get('seq')!r}"))
-        if entry.get("prev") != prev:
-            findings.append(Finding("chain-broken", where, f"prev {prev}", f"prev {entry.get('prev')}"))
-        entries.append(entry)
+        entry, problem = read_entry(data)
+        if entry is None:
+            findings.append(Finding("entry-unreadable", where, *problem))
+        else:
+            prev = hashes[-1] if hashes else NO_HASH
+            if entry.get("seq") != seq:
+                findings.append(Finding("entry-misplaced", where, f"seq {seq}", f"seq {entry.get('seq')!r}"))
+            if entry.get("prev") != prev:
+                findings.append(Finding("chain-broken", where, f"prev {prev}", f"prev {entry.get('prev')}"))
+        entries.append(entry or _NOTHING_SAID)
         hashes.append(hashlib.sha256(data).hexdigest())
     return Ledger(root, tuple(entries), tuple(hashes)), findings
 
@@ -196,28 +205,44 @@ def _presence(ledger: Ledger) -> Iterator[Finding]:
     """(4) Every live file is there with its size, and nothing else is."""
     root = ledger.root
     for one in ledger.files.values():
-        size = _size(root / one.path)
-        if size is None:
-            yield Finding("file-missing", one.path, f"{one.bytes:,} bytes", "no plain file")
-        elif size != one.bytes:
-            yield Finding("file-size", one.path, f"{one.bytes:,} bytes", f"{size:,} bytes")
+        yield from _as_large(root, one)
     known = set(ledger.files) | set(ledger.removed)
     strangers = []
     for folder in _FOLDERS:
-        for path in _below(root / folder):
+        for path, closed in _below(root / folder):
             name = path.relative_to(root).as_posix()
-            if path.is_symlink():
+            if closed:
+                yield Finding("file-unreadable", name, "a folder that may be read", closed)
+            elif path.is_symlink():
                 yield Finding("link", name, "no symbolic link", str(path.readlink()))
             elif not path.is_dir() and name not in known:
                 strangers.append(name)
     yield from _unknown(root, strangers)
 
 
+def _as_large(root: Path, file: FileRef) -> Iterator[Finding]:
+    expected = f"{file.bytes:,} bytes"
+    try:
+        found = (root / file.path).lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        yield Finding("file-missing", file.path, expected, "no plain file")
+    except OSError as error:
+        yield Finding("file-unreadable", file.path, expected, str(error.strerror))
+    else:
+        if not stat.S_ISREG(found.st_mode):
+            yield Finding("file-missing", file.path, expected, "no plain file")
+        elif found.st_size != file.bytes:
+            yield Finding("file-size", file.path, expected, f"{found.st_size:,} bytes")
+
+
 def _unknown(root: Path, strangers: list[str]) -> Iterator[Finding]:
     """Those files that neither a commit under way nor an entry added meanwhile knows; asked in this order."""
     if not strangers:
         return
-    moving = unfinished(root)
+    try:
+        moving = unfinished(root)
+    except PermissionError:
+        moving = {}
     listed = _walk(root)[0].files
     for name in strangers:
         size = _size(root / name)
@@ -225,13 +250,20 @@ def _unknown(root: Path, strangers: list[str]) -> Iterator[Finding]:
             yield Finding("file-unknown", name, "no file the ledger does not list", f"{size:,} bytes")
 
 
-def _below(folder: Path) -> Iterator[Path]:
+def _below(folder: Path) -> Iterator[tuple[Path, str]]:
+    """What lies in a folder and the folders in it; with the reason where a folder cannot be read."""
     if folder.is_symlink():
-        yield folder
+        yield folder, ""
     elif folder.is_dir():
-        for path in sorted(folder.iterdir()):
-            yield path
-            if path.is_dir() and not path.is_symlink():
+        try:
+            inside = sorted(folder.iterdir())
+            links = {path for path in inside if path.is_symlink()}
+        except OSError as error:
+            yield folder, str(error.strerror)
+            return
+        for path in inside:
+            yield path, ""
+            if path not in links and path.is_dir():
                 yield from _below(path)
 
 
@@ -243,8 +275,8 @@ def _size(path: Path) -> int | None:
     return found.st_size if stat.S_ISREG(found.st_mode) else None
 
 
-def _hashes(root: Path, files: list[FileRef]) -> Iterator[Finding]:
-    """(5) Every live file has its SHA-256."""
+def changed(root: Path, files: Iterable[FileRef]) -> Iterator[Finding]:
+    """(5) Every one of these files has its SHA-256."""
     for one in files:
         try:
             found = file_sha256(root / one.path)

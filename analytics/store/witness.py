@@ -13,6 +13,7 @@ import os
 import re
 from pathlib import Path
 
+from kubedossier.analytics.errors import StorageError
 from kubedossier.analytics.store.folders import FILE_MODE, FOLDER_MODE, fsync, fsync_folder
 
 _LINE = re.compile(rb"(back-to )?(0|[1-9]\d{0,8}) ([0-9a-f]{64}) \d{4}-\d\d-\d\dT[\d:.]+Z(?: ([0-9a-f-]{36}))?")
@@ -82,8 +83,23 @@ def heads(archive_id: str) -> dict[int, str]:
     return known
 
 
+def known_heads(archive_id: str) -> dict[int, str]:
+    """``heads``, for whoever must not go on without them.
+
+    Raises:
+        StorageError: there is a witness file, and it cannot be read.
+    """
+    try:
+        return heads(archive_id)
+    except OSError as error:
+        raise StorageError(
+            f"Cannot read the witness file '{error.filename}': {error.strerror}", hint="Check its permissions."
+        ) from error
+
+
 def _make_folders(path: Path) -> None:
     missing = [one for one in (path, *path.parents) if not one.exists()]
     for folder in reversed(missing):
         folder.mkdir(mode=FOLDER_MODE, exist_ok=True)
+        folder.chmod(FOLDER_MODE)
         fsync_folder(folder.parent)

@@ -12,6 +12,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
+from kubedossier.analytics.ingest import importer
 from kubedossier.cli import cli
 from kubedossier.cli.diagnostics import run
 
@@ -177,7 +178,43 @@ def test_a_compressed_file_that_was_cut_short_archives_nothing(kubedossier, arch
     code, _, err = kubedossier("import", packed)
     assert code == 1
     assert "damaged or cut short" in err
+    assert err.endswith("Nothing was archived.\n")
     assert not list(archive_path.rglob("*.parquet"))
+
+
+@pytest.mark.parametrize("damaged", [gzip.compress(b"{}" * 20)[:-5], b"<html>Log in</html>"], ids=["cut", "no log"])
+def test_what_was_archived_before_the_damage_is_told_and_stays(kubedossier, source, tmp_path, monkeypatch, damaged):
+    monkeypatch.setattr(importer, "COMMIT_RECORDS", 1)
+    (tmp_path / "damaged").write_bytes(damaged)
+    code, out, err = kubedossier("import", source, tmp_path / "damaged")
+    assert code == 1
+    assert out.splitlines()[0] == "20 received: 20 new, 0 duplicate, 0 rejected"
+    assert "Nothing was archived" not in err
+    assert err.endswith(" 20 records were read and archived before that, and stay.\n")
+    assert kubedossier("query", "--sql", "select count(*) from records", "-f", "csv")[1].split()[-1] == "20"
+
+
+def test_an_interrupted_import_tells_what_it_archived(kubedossier, source, monkeypatch):
+    whole = importer.import_files
+
+    def interrupted(*arguments, **more):
+        yield from whole(*arguments, **more)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(importer, "import_files", interrupted)
+    code, out, _ = kubedossier("import", source)
+    assert (code, out.splitlines()[0]) == (130, "20 received: 20 new, 0 duplicate, 0 rejected")
+
+
+def test_a_reject_is_shown_as_it_is_and_harmless(kubedossier, source, tmp_path):
+    path = tmp_path / "odd.ndjson"
+    path.write_bytes(source.read_bytes() + b'{"verb":"get","message":"\\ud800 \x1b[31m\t\\\\ \xe2\x80\xae"}\n')
+    code, _, err = kubedossier("import", path)
+    assert code == 4
+    assert "1 record could not be read" in err
+    assert "It is kept verbatim" in err
+    shown = kubedossier("rejects")[1].splitlines()[1]
+    assert shown == r'    {"verb":"get","message":"\ud800 [U+001B][31m \\ [U+202E]"}'
 
 
 def test_a_gzip_bomb_meets_the_cap(kubedossier, tmp_path):

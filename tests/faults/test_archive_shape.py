@@ -76,10 +76,12 @@ def test_links_in_output_beside_the_evidence_are_nobodys_business(case, nursery)
     assert nursery.run(case, "import", "more.ndjson").code == 0
 
 
-def test_files_and_folders_are_for_their_owner_alone_whatever_the_umask(case):
+@pytest.mark.parametrize("umask", [0, 0o177])
+def test_files_and_folders_are_for_their_owner_alone_whatever_the_umask(case, umask):
     shutil.rmtree(case / "disk" / "A")
     shutil.rmtree(case / "disk" / "state")
-    assert straced.cli(case, "import", "more.ndjson", umask=0).code == 4
+    run = straced.cli(case, "import", "more.ndjson", umask=umask, before=straced.unprivileged())
+    assert run.code == 4, run
     state = case / "disk" / "state" / "kubedossier"
     for top in (case / "disk" / "A", state):
         for path in (top, *top.rglob("*")):
@@ -150,6 +152,47 @@ def test_a_staged_entry_does_not_excuse_a_file_the_ledger_lists(case):
     with Writer(archive):
         assert (archive / live.path).exists()
     assert not verify(archive).findings
+
+
+@pytest.fixture
+def closed(case):
+    """Takes all permissions from a part of the archive, until the test ends."""
+    taken = []
+
+    def close(name):
+        path = case / "disk" / "A" / name
+        taken.append((path, path.stat().st_mode))
+        path.chmod(0)
+
+    yield close
+    for path, mode in taken:
+        path.chmod(mode)
+
+
+UNREADABLE = {
+    "ledger/00000001.json": (5, "entry-unreadable  ledger/00000001.json"),
+    "ledger/00000002.json": (5, "entry-unreadable  ledger/00000002.json"),
+    "ledger": (7, "ledger/00000001.json': Permission denied"),
+    "": (7, "ledger/00000001.json': Permission denied"),
+    "events": (5, "file-unreadable  events\n    expected  a folder that may be read\n"),
+    "events/month=2024-09": (5, "file-unreadable  events/month=2024-09\n"),
+    "rejects": (5, "file-unreadable  rejects\n"),
+    "tmp": (0, "SHA-256"),
+    "../state/kubedossier/witness": (7, "Cannot read"),
+}
+
+
+@pytest.mark.parametrize("name", UNREADABLE)
+def test_what_may_not_be_read_is_told_and_is_not_taken_for_gone(case, closed, name):
+    closed(name)
+    code, said = UNREADABLE[name]
+    run = straced.cli(case, "verify", before=straced.unprivileged())
+    assert run.code == code, run
+    assert said in run.out + run.err
+    assert "missing" not in run.out
+    for argv in (("status",), ("gc", "--yes"), ("import", "more.ndjson")):
+        run = straced.cli(case, *argv, before=straced.unprivileged())
+        assert run.code in (0, 7), run
 
 
 def flip(data):

@@ -305,5 +305,5 @@ def check_size(buffer: bytes, where: str) -> None:
     if len(buffer) > MAX_VALUE_BYTES:
         raise KubedossierError(
             f"{where[0].upper()}{where[1:]} is larger than {MAX_VALUE_BYTES // 2**20} MiB",
-            hint="No audit event is that large. Nothing of this file was archived; look at it there.",
+            hint="No audit event is that large: look at it there.",
         )

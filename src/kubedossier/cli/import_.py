@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import click
 
+from kubedossier.analytics.errors import IncompleteError, KubedossierError
 from kubedossier.cli import Settings, example
 from kubedossier.cli.diagnostics import already_rejected, progress, say, warn
-from kubedossier.cli.output import write_line
+from kubedossier.cli.output import counted, write_line
 
 if TYPE_CHECKING:
     from kubedossier.analytics.ingest.staged import Receipt
@@ -72,31 +74,49 @@ def command(
         stdin=sys.stdin.buffer,
         wait=wait,
     )
-    receipts = []
-    with progress("Importing") as bar:
-        for step in steps:
-            bar.show(step.file, step.bytes_read, step.bytes_total)
-            if step.receipt is not None:
-                receipts.append(step.receipt)
+    receipts: list[Receipt] = []
+    try:
+        with progress("Importing") as bar:
+            for step in steps:
+                bar.show(step.file, step.bytes_read, step.bytes_total)
+                if step.receipt is not None:
+                    receipts.append(step.receipt)
+    except KeyboardInterrupt:
+        _tell_counts(receipts)
+        raise
+    except KubedossierError as error:
+        _tell_counts(receipts)
+        error.hint = f"{error.hint} {_what_stays(receipts, error)}".rstrip()
+        raise
     tell(receipts)
 
 
-def tell(receipts: Sequence[Receipt]) -> None:
-    """Print what a run archived, and raise where something could not be read."""
-    from collections import Counter
+def _what_stays(receipts: Sequence[Receipt], error: KubedossierError) -> str:
+    """What a run that failed had archived by then; a file may be damaged at its end, and commits come before that."""
+    if receipts:
+        return f"{sum(one.received for one in receipts):,} records were read and archived before that, and stay."
+    return "Nothing was archived." if type(error) is KubedossierError else ""
 
-    from kubedossier.analytics.errors import IncompleteError
 
+def _tell_counts(receipts: Sequence[Receipt]) -> None:
+    if not receipts:
+        return
     total = {name: sum(getattr(one, name) for one in receipts) for name in ("received", "new", "duplicate", "rejected")}
     months: Counter[str] = sum((Counter(one.months) for one in receipts), Counter())
-    skipped: Counter[str] = sum((Counter(one.look_alikes) for one in receipts), Counter())
-    reasons: Counter[str] = sum((Counter(one.reasons) for one in receipts), Counter())
     write_line(
         f"{total['received']:,} received: {total['new']:,} new, {total['duplicate']:,} duplicate, "
         f"{total['rejected']:,} rejected"
     )
     for month, count in sorted(months.items()):
         write_line(f"  {month}  {count:>12,}")
+
+
+def tell(receipts: Sequence[Receipt]) -> None:
+    """Print what a run archived, and raise where something could not be read."""
+    rejected = sum(one.rejected for one in receipts)
+    skipped: Counter[str] = sum((Counter(one.look_alikes) for one in receipts), Counter())
+    reasons: Counter[str] = sum((Counter(one.reasons) for one in receipts), Counter())
+    _tell_counts(receipts)
     for what, count in sorted(skipped.items()):
         warn(f"Skipped {count:,} x {what}: no audit event")
     for why in sorted({one.unwitnessed for one in receipts} - {""}):
@@ -105,7 +125,8 @@ def tell(receipts: Sequence[Receipt]) -> None:
         say(already_rejected(known))
     if reasons:
         listed = ", ".join(f"{count:,} {reason}" for reason, count in sorted(reasons.items()))
+        kept = "It is" if rejected == 1 else "They are"
         raise IncompleteError(
-            f"{total['rejected']:,} records could not be read ({listed}); everything else is archived",
-            hint="They are kept verbatim: 'kubedossier rejects' shows them with their positions.",
+            f"{counted(rejected, 'record')} could not be read ({listed}); everything else is archived",
+            hint=f"{kept} kept verbatim: 'kubedossier rejects' shows what and where.",
         )

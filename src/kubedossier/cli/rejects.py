@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 import click
@@ -13,6 +12,8 @@ from kubedossier.cli.output import visible, write_line
 
 if TYPE_CHECKING:
     from kubedossier.analytics.ingest.importer import Labels
+
+_BLANKS = str.maketrans("\n\r\t", "   ")
 
 
 @click.command(
@@ -94,7 +95,6 @@ def _retry(settings: Settings, labels: Labels, wait: bool) -> None:
 
 
 def _start(raw: bytes) -> str:
-    """The beginning of a raw record on one line of a terminal."""
-    text = raw[:200].decode("utf-8", "backslashreplace")
-    cut = json.dumps(text, ensure_ascii=False)[1:-1].replace('\\"', '"')
-    return visible(cut if len(cut) <= 72 and len(raw) <= 200 else cut[:70] + " …")
+    """The beginning of a raw record, on one line of a terminal: line breaks and tabs as blanks, else as it is."""
+    text = raw[:200].decode("utf-8", "backslashreplace").translate(_BLANKS)
+    return visible(text if len(text) <= 72 and len(raw) <= 200 else text[:70] + " …")

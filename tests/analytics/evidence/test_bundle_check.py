@@ -478,7 +478,7 @@ def test_a_made_up_ledger_is_a_finding_and_no_crash(bag):
 def test_a_path_that_climbs_out_is_refused_when_it_stands_in_the_ledger(bag):
     path = bag / "data/ledger.jsonl"
     replace(path, b"events/month=2026-10/", b"events/month=2026-10/../../")
-    assert "unreadable" in kinds(bag)
+    assert "entry-unreadable" in kinds(bag)
 
 
 def test_the_script_is_of_the_package(bag, checkout):

@@ -84,7 +84,10 @@ def test_the_first_entry_names_the_archive(archive_path):
         (lambda data: b"{}" + data, "not one line"),
         (lambda data: data.replace(b'"seq":3', b'"seq":9'), "says it is number 9"),
         (lambda data: data.replace(b'"prev":"', b'"prev":"0'), "expects"),
-        (lambda data: data.replace(b'"type":"note",', b"").replace(b',"type":"note"', b""), "lacks type"),
+        (
+            lambda data: data.replace(b'"type":"note",', b"").replace(b',"type":"note"', b""),
+            "missing required field `type`",
+        ),
     ],
 )
 def test_a_changed_entry_is_found_at_the_next_read(archive_path, change, message):

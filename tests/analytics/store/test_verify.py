@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+from contextlib import suppress
+from datetime import UTC, datetime
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -18,7 +20,9 @@ from kubedossier.analytics.ingest.techniques import put_in_force
 from kubedossier.analytics.own_rules import OwnRules
 from kubedossier.analytics.store import witness
 from kubedossier.analytics.store.commit import Writer
-from kubedossier.analytics.store.ledger import Ledger, entry_line, entry_path
+from kubedossier.analytics.store.compact import compact
+from kubedossier.analytics.store.ledger import NO_HASH, Ledger, entry_line, entry_path
+from kubedossier.analytics.store.retention import collect_garbage, retract
 from kubedossier.analytics.store.verify import verify
 
 
@@ -140,6 +144,71 @@ def test_reordered_entries_are_found(root):
     two.write_bytes(three.read_bytes())
     three.write_bytes(data)
     assert {"entry-misplaced", "chain-broken"} <= kinds(root, "quick")
+
+
+def places(value, place=()):
+    """Every place in an entry, one of each list."""
+    if place:
+        yield place
+    inside = value.items() if isinstance(value, dict) else enumerate(value[:1]) if isinstance(value, list) else ()
+    for key, inner in inside:
+        yield from places(inner, (*place, key))
+
+
+GONE = object()
+RELIED_ON = ("files", "added", "counts", "type", "id", "at", "retracts", "deletes", "digests", "format", "archive_id")
+
+
+@pytest.mark.parametrize("kind", ["genesis", "import", "compact", "gc", "retract"])
+def test_an_entry_with_anything_in_the_wrong_place_is_a_finding_and_no_crash(root, kind):
+    list(compact(root, datetime(2027, 1, 1, tzinfo=UTC)))
+    collect_garbage(root)
+    retract(root, Ledger.read(root).entries[1]["id"], "a mistake")
+    seq = next(entry["seq"] for entry in reversed(Ledger.read(root).entries) if entry["type"] == kind)
+    whole = {path: path.read_bytes() for path in (root / "ledger").iterdir()}
+    without_witness(root)
+    tried = 0
+    for place in places(json.loads(entry_path(root, seq).read_bytes())):
+        for value in (GONE, None, -1, "../x", [7]) if place[0] in RELIED_ON else ():
+            for path, data in whole.items():
+                path.write_bytes(data)
+            rewrite_entry(root, seq, lambda entry, place=place, value=value: put(entry, place, value))
+            kinds(root, "deep")
+            with suppress(KubedossierError):
+                ledger = Ledger.read(root)
+                assert ledger.live() is not None
+                assert ledger.removed is not None
+                assert ledger.retracted is not None
+            tried += 1
+    assert tried > 20
+
+
+def put(value, place, new):
+    for key in place[:-1]:
+        value = value[key]
+    if new is GONE:
+        del value[place[-1]]
+    else:
+        value[place[-1]] = new
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda entry: entry["files"]["add"][0].update(bytes="7"), "Expected `int`, got `str`"),
+        (lambda entry: entry["files"]["add"][0].update(path="../../etc/passwd"), "matching regex"),
+        (lambda entry: entry["added"].update({"2026-13": {"n": 1, "digest": NO_HASH}}), "matching regex"),
+        (lambda entry: entry["added"]["2026-10"].pop("n"), "missing required field `n`"),
+        (lambda entry: entry.update(at="yesterday"), "Expected YYYY-MM-DDTHH:MM:SS.ffffffZ, got 'yesterday'"),
+        (lambda entry: entry.update(format=2), "written by a newer kubedossier"),
+    ],
+)
+def test_an_entry_that_is_none_is_named_with_what_is_wrong(root, change, said):
+    rewrite_entry(root, 2, change)
+    found = {one.where: one for one in verify(root, level="quick").findings if one.kind == "entry-unreadable"}
+    assert found.keys() == {"ledger/00000002.json"}
+    assert said in found["ledger/00000002.json"].found
+    assert "chain-broken" not in kinds(root, "quick")  # the entries after it are checked all the same
 
 
 def test_a_removed_entry_in_the_middle_is_found(root):

@@ -14,6 +14,7 @@ import sys
 from collections import Counter
 from pathlib import Path
 
+import pytest
 from faultkit.nursery import Run
 
 SYSCALLS = (
@@ -42,6 +43,15 @@ def why_not() -> str:
         return "strace is not installed"
     tried = subprocess.run(["strace", "-f", "-e", "trace=fsync", "true"], capture_output=True, text=True, check=False)
     return f"strace may not trace here: {tried.stderr.strip()[-80:]}" if tried.returncode else ""
+
+
+def unprivileged() -> tuple[str, ...]:
+    """What to put before a command so that permissions hold for it, too, where root runs the tests."""
+    if os.geteuid():
+        return ()
+    if not shutil.which("setpriv"):
+        pytest.skip("root may read and write everywhere, and setpriv is not installed")
+    return ("setpriv", "--bounding-set=-dac_override,-dac_read_search")
 
 
 def command(case: Path, *argv: str) -> list[str]:
