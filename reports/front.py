@@ -15,6 +15,7 @@ from kubedossier.reports.numbers import counted
 from kubedossier.reports.observed import Observed
 from kubedossier.reports.observing import distinct
 from kubedossier.reports.pieces import Fact, Value
+from kubedossier.reports.population import population, population_words
 
 if TYPE_CHECKING:
     from kubedossier.analytics.archive import Archive
@@ -71,6 +72,7 @@ def manifest_head(head: Head, request: Request) -> dict[str, Any]:
 def cover(asked: Asked, head: Head, period: Period, request: Request, seen: Observed, seal: str) -> Cover:
     """The first page."""
     clusters, providers, _ = distinct(asked)
+    counts = population(asked.frame("windows"), asked.frame("receipts"), period)
     consoles = sorted({one for one in asked.frame("receipts")["console"].to_list() if one})
     return Cover(
         title=request.title or wording.TITLE,
@@ -85,6 +87,8 @@ def cover(asked: Asked, head: Head, period: Period, request: Request, seen: Obse
         scope=(f"{counted(clusters, 'cluster')} in {counted(providers, 'cloud provider')}",),
         events=seen.events,
         coverage=wording.coverage_words(seen),
+        received=population_words(counts),
+        population=counts,
         source=wording.source_words(asked.frame("receipts"), consoles),
         issued=head.issued,
         number=head.number,

@@ -15,6 +15,7 @@ from kubedossier.analytics.catalogue import Query
 from kubedossier.analytics.thresholds import Thresholds
 from kubedossier.reports.judgements import Finding, Framework, KnownIdentity, Mapping, RuleNote
 from kubedossier.reports.pieces import Chart, Fact, KeyFigure, Phrase, Picture, Table
+from kubedossier.reports.population import Population
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +74,7 @@ class Cover:
         number: the report number, derived from period and ledger entry.
         scope, source: phrases; events: events in the record, of which the cover speaks in ``coverage`` words.
         as_of_seq, as_of_hash, as_of_time: the ledger's entry that the report is drawn from, and its SHA-256.
+        received: what came of the rows that the Console counted, in words; population: the numbers.
         seal: SHA-256 of the evidence manifest, lower-case hex.
     """
 
@@ -88,6 +90,8 @@ class Cover:
     scope: Phrase
     events: int
     coverage: str
+    received: str
+    population: Population
     source: Phrase
     issued: datetime
     number: str
@@ -241,6 +245,10 @@ class Report:
         """How many rows of an answer are attached; None where all are."""
         one = next(one for one in self.evidence if one.mark == mark)
         return one.attached if one.attached < one.rows else None
+
+    def marked(self, query: str) -> str:
+        """The mark under which a query was first asked."""
+        return next(one.mark for one in self.evidence if one.name == query)
 
     def section(self, section_id: str) -> Section:
         """The section with this id."""

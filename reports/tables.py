@@ -104,11 +104,13 @@ def ranking(
 
 
 def techniques(frame: pl.DataFrame, known: Mapping[str, Any], *, mark: str) -> Table:
-    """The techniques of the period with ATT&CK id and tactics; an event counts once under each of its techniques."""
+    """The techniques of the period with ATT&CK id, tactics, and what was only attempted; an event counts under each."""
     totals: Counter[str] = Counter()
+    attempts: Counter[str] = Counter()
     days: Counter[str] = Counter()
     for row in frame.rows(named=True):
         totals[row["technique"]] += row["events"]
+        attempts[row["technique"]] += row["attempts"]
         days[row["technique"]] += 1 if row["events"] else 0
     ranked = sorted(totals, key=lambda name: (-totals[name], name))
     rows = []
@@ -123,6 +125,7 @@ def techniques(frame: pl.DataFrame, known: Mapping[str, Any], *, mark: str) -> T
                     tone="plain" if meaning else "bad",
                 ),
                 number(totals[name]),
+                number(attempts[name]),
                 number(days[name]),
             )
         )
@@ -130,13 +133,14 @@ def techniques(frame: pl.DataFrame, known: Mapping[str, Any], *, mark: str) -> T
         id="techniques-table",
         title="Techniques and tactics",
         headings=headings(
-            ("Technique", "ATT&CK", "Tactics", "Events", "Days"),
-            ("value", "text", "text", "number", "number"),
-            (32, 13, 33, 12, 10),
+            ("Technique", "ATT&CK", "Tactics", "Events", "Attempts", "Days"),
+            ("value", "text", "text", "number", "number", "number"),
+            (30, 12, 29, 10, 11, 8),
         ),
         rows=tuple(rows),
         total=len(ranked),
-        note="As the source names them. An event with several techniques counts once under each: no sum.",
+        note="As the source names them. An event with several techniques counts once under each: no sum. Attempts are "
+        "those events that were refused or failed; the others succeeded, as far as the record tells.",
         empty="No event of this period carries a technique.",
         mark=mark,
     )

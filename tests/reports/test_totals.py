@@ -94,11 +94,15 @@ def test_anonymous_requests_are_the_attached_rows_and_those_served_the_finding(r
 
 def test_techniques_in_figure_and_table_are_the_attached_rows(report):
     counted: Counter[str] = Counter()
+    attempts: Counter[str] = Counter()
     for row in rows(report, "techniques_by_day"):
         counted[row["technique"].removeprefix("'")] += int(row["events"])
+        attempts[row["technique"].removeprefix("'")] += int(row["attempts"])
     assert report.techniques_table.total == len(counted)
     for row in report.techniques_table.rows:
         assert number(row[3]) == counted[row[0].raw.removeprefix("'")]
+        assert number(row[4]) == attempts[row[0].raw.removeprefix("'")] <= counted[row[0].raw.removeprefix("'")]
+    assert any(attempts.values()) is any("forbid" in row["decision"] for row in rows(report, "denied_requests"))
     if report.techniques:
         names, amounts = (report.techniques.figure.column(name) for name in ("technique", "events"))
         drawn: Counter[str] = Counter()
