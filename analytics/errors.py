@@ -35,10 +35,10 @@ class UsageError(KubedossierError):
 
 
 class FindingsError(KubedossierError):
-    """The work was done, and its findings are above the threshold the user gave."""
+    """The work was done, and what it found is above the threshold the user gave, or a check failed."""
 
     exit_code = 3
-    meaning = "findings above the threshold of --fail-on"
+    meaning = "findings above the threshold of --fail-on, or a check of doctor that failed"
 
 
 class IncompleteError(KubedossierError):

@@ -32,6 +32,7 @@ class Verdict:
 
     Attributes:
         rules: how many were applied; number, seal and head: of the report, empty or 0 where they cannot be read.
+        made_with: what counted and what set the pages, each with its version; empty where it does not say.
     """
 
     findings: tuple[Finding, ...]
@@ -39,6 +40,7 @@ class Verdict:
     number: str
     seal: str
     head: tuple[int, str]
+    made_with: tuple[str, ...] = ()
 
 
 def is_report(path: Path) -> bool:
@@ -67,7 +69,8 @@ def check_report(path: Path, *, limits: Limits = LIMITS) -> Verdict:
             hint="Do not open it; ask for another copy.",
         ) from error
     findings = tuple(Finding(**one) for one in told["findings"])
-    return Verdict(findings, told["rules"], told["number"], told["seal"], (told["head"][0], told["head"][1]))
+    head, made_with = (told["head"][0], told["head"][1]), tuple(told["made_with"])
+    return Verdict(findings, told["rules"], told["number"], told["seal"], head, made_with)
 
 
 def judged(path: Path) -> Verdict:
@@ -99,7 +102,7 @@ def _judged(document: Document) -> Verdict:
         except (AttributeError, KeyError, TypeError, ValueError, IndexError, pikepdf.PdfError) as error:
             findings.append(Finding(_name(rule), "the file", "a structure that can be read", str(error)[:80] or "none"))
     facts = check_evidence.facts(document)
-    return Verdict(tuple(findings), len(RULES), facts.number, facts.seal, facts.head)
+    return Verdict(tuple(findings), len(RULES), facts.number, facts.seal, facts.head, facts.made_with)
 
 
 def _name(rule: Rule) -> str:

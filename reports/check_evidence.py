@@ -17,11 +17,17 @@ from kubedossier.reports.pdf_text import page_text
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What the manifest in a report says of it; empty where it cannot be read."""
+    """What a report says of itself; empty where it cannot be read.
+
+    Attributes:
+        number, seal, head: as its manifest has them.
+        made_with: what counted and what set the pages, each with its version.
+    """
 
     number: str = ""
     seal: str = ""
     head: tuple[int, str] = (0, "")
+    made_with: tuple[str, ...] = ()
 
 
 def facts(document: Document) -> Facts:
@@ -30,9 +36,17 @@ def facts(document: Document) -> Facts:
     try:
         held = json.loads(data or b"")
         head = (int(held["archive"]["entry"]), str(held["archive"]["entry_sha256"]))
-        return Facts(str(held["report"]["number"]), hashlib.sha256(data or b"").hexdigest(), head)
-    except (ValueError, KeyError, TypeError):
+        seal = hashlib.sha256(data or b"").hexdigest()
+        return Facts(str(held["report"]["number"]), seal, head, _made_with(held, document))
+    except (ValueError, KeyError, TypeError, AttributeError):
         return Facts()
+
+
+def _made_with(manifest: Any, document: Document) -> tuple[str, ...]:
+    """What counted, by the manifest, and what set the pages, by the document's information."""
+    counted = tuple(f"{name} {version}" for name, version in manifest["tools"].items())
+    _, _, setting = str(document.pdf.docinfo.get("/Creator", "")).removesuffix(")").partition(" (")
+    return tuple(one[:100] for one in (*counted, *setting.split(", ")) if one)[:50]
 
 
 def files_are_associated(document: Document) -> Iterator[Finding]:

@@ -6,6 +6,7 @@ back.
 
 from __future__ import annotations
 
+import json
 from typing import Literal
 
 from kubedossier.analytics.errors import KubedossierError
@@ -16,6 +17,8 @@ from kubedossier.reports.model import Report
 Paper = Literal["a4", "letter"]
 PROGRAM = ("-P", "-m", "kubedossier.reports.typesetter")
 """The child, as arguments of this interpreter; ``-P`` keeps modules of the working folder out."""
+CUT_BY = "fonts cut by"
+"""Stands in the list of libraries before the one that cuts fonts down to the characters that are used."""
 _LESS = "Ask for a shorter period or fewer frameworks; '-f json' gives the same numbers without the renderer."
 _FAULT = "Run again with -vv and send the output to the developers; '-f json' gives the same numbers."
 
@@ -36,6 +39,18 @@ def pdf_bytes(report: Report, *, paper: Paper = "a4", limits: Limits = LIMITS) -
     if not (data.startswith(b"%PDF-") and data.rstrip().endswith(b"%%EOF")):
         raise _not_made("what the renderer left is no PDF", _FAULT)
     return data
+
+
+def libraries(*, limits: Limits = LIMITS) -> tuple[tuple[str, str], ...]:
+    """The libraries that set the page here, with their versions; the last says what cuts the fonts.
+
+    Raises:
+        KubedossierError: native libraries are missing, and the hint says how to install them.
+    """
+    try:
+        return tuple((name, version) for name, version in json.loads(result(PROGRAM, None, limits)))
+    except EndedError as error:
+        raise KubedossierError(f"The renderer {error}", hint=_FAULT) from error
 
 
 def _not_made(reason: str, hint: str) -> KubedossierError:

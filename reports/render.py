@@ -13,10 +13,11 @@ import os
 import shutil
 import tempfile
 import warnings
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
 from functools import cache
-from importlib import resources
+from importlib import metadata, resources
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,7 @@ from kubedossier import __version__
 from kubedossier.analytics.errors import KubedossierError
 from kubedossier.reports.model import Report
 from kubedossier.reports.pieces import Picture
-from kubedossier.reports.press import Paper
+from kubedossier.reports.press import CUT_BY, Paper
 from kubedossier.reports.templating import asset, filled
 
 LOGO_URL = "kubedossier:logo"
@@ -121,17 +122,24 @@ def html(report: Report, *, rendering: str = "", own: tuple[str, ...] = ()) -> s
 
 
 def versions() -> tuple[tuple[str, str], ...]:
-    """The libraries that set the page, with their versions.
+    """The libraries that make the bytes of the file, with their versions; the last says what cuts the fonts.
 
     Raises:
         KubedossierError: the native libraries are missing.
     """
     weasyprint = _weasyprint()
-    from weasyprint.text.ffi import pango
+    from weasyprint.text.ffi import harfbuzz_subset, pango
 
     number = pango.pango_version()
     pango_version = f"{number // 10_000}.{number // 100 % 100}.{number % 100}"
-    return (("WeasyPrint", weasyprint.__version__), ("Pango", pango_version), ("HarfBuzz", _harfbuzz_version()))
+    return (
+        ("WeasyPrint", weasyprint.__version__),
+        ("pydyf", metadata.version("pydyf")),
+        ("Pango", pango_version),
+        ("HarfBuzz", _harfbuzz_version()),
+        ("zlib", zlib.ZLIB_RUNTIME_VERSION),
+        (CUT_BY, "HarfBuzz" if harfbuzz_subset else f"fontTools {metadata.version('fonttools')}"),
+    )
 
 
 def _harfbuzz_version() -> str:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
+
 from kubedossier.reports import render
 from kubedossier.reports.confinement import child
 from kubedossier.reports.model import Report
 from kubedossier.reports.press import Paper
 
 
-def typeset(job: tuple[Report, Paper, tuple[str, ...]]) -> bytes:
-    """The report with its own sections, as they were filled, on its paper."""
+def typeset(job: tuple[Report, Paper, tuple[str, ...]] | None) -> bytes:
+    """The report with its own sections, as they were filled, on its paper; without a job, what it would be set with."""
+    if job is None:
+        return json.dumps(render.versions()).encode()
     report, paper, own = job
     return render.pdf_bytes(report, paper=paper, own=own)
 

@@ -29,13 +29,18 @@ class Judgement:
     failed: int
 
 
+def find() -> str | None:
+    """The program's path; None where it is not installed."""
+    return shutil.which("verapdf")
+
+
 def judge(path: Path) -> tuple[Judgement, ...] | None:
     """Let veraPDF judge a file by both profiles; None where it is not installed.
 
     Raises:
         KubedossierError: it did not give an answer that can be counted.
     """
-    program = shutil.which("verapdf")
+    program = find()
     if program is None:
         return None
     return tuple(_judged(program, flavour, name, path.resolve()) for flavour, name in PROFILES.items())

@@ -14,7 +14,7 @@ import random
 import ssl
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TypeVar
@@ -26,7 +26,7 @@ from kubedossier import __version__
 from kubedossier.analytics.errors import SourceError
 from kubedossier.analytics.ingest.console_address import Address, Query
 from kubedossier.analytics.ingest.console_answer import Again, Page, Reply, judge, read_page, said_in
-from kubedossier.analytics.ingest.console_login import Credentials, Login, refused
+from kubedossier.analytics.ingest.console_login import Credentials, Kind, Login, refused
 from kubedossier.analytics.ingest.console_pace import Patience, Stopped, Throttle, Trial
 from kubedossier.analytics.ingest.console_trust import Trust, tls_context
 
@@ -145,6 +145,27 @@ class Console:
             return words if reply.status == 200 and words and words.isprintable() and "<" not in words else None
 
         return self._patiently(ask, "its version")
+
+    def hail(self) -> Mapping[str, str]:
+        """Ask for anything without a login, and take any answer: it is there, and its certificate is trusted.
+
+        Returns:
+            The headers of the answer, names in lower case.
+
+        Raises:
+            SourceError: no answer within the patience, or a certificate that is not trusted.
+        """
+        url = self.address.url("version")
+        return self._patiently(lambda: self._exchange("GET", url, {}, []), "answer").headers
+
+    def log_in(self) -> Kind:
+        """Have a login ready, and say of which kind.
+
+        Raises:
+            SourceError: it was refused, or no answer came within the patience.
+        """
+        self._patiently(self.login.header, "login")
+        return self.login.kind
 
     def _get(self, path: str, pairs: Sequence[tuple[str, str]], *, what: str) -> Reply:
         """One GET with a login; logs in once more when that is refused."""

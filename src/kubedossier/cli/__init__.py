@@ -29,6 +29,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "finding": ("finding", "List findings, and record decisions about them."),
     "schedule": ("schedule", "Do the configuration's jobs when they are due."),
     "status": ("status", "Show what was collected, what is missing, and the head."),
+    "doctor": ("doctor", "Check that this machine and its Consoles are fit for work."),
     "rejects": ("rejects", "Show what could not be read as an event."),
     "bundle": ("bundle", "Put a month into one file for auditors."),
     "export": ("export", "Hand events to ATT&CK Navigator, OCSF or DuckDB."),

@@ -1,0 +1,25 @@
+"""What ``doctor`` says of one thing it looked at. It must never hold a secret, and never a guess without its reason."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+State = Literal["ok", "warning", "failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that was looked at.
+
+    Attributes:
+        topic: what, in a word or two.
+        state: whether it works; a warning is what works and should not stay so.
+        found: what was seen.
+        next: what to do; empty where there is nothing to do.
+    """
+
+    topic: str
+    state: State
+    found: str
+    next: str = ""
