@@ -34,7 +34,8 @@ if TYPE_CHECKING:
     from kubedossier.analytics.archive import Archive
     from kubedossier.analytics.periods import Period
 
-CLUSTERS_DRAWN = 24
+CLUSTERS_DRAWN = 16
+"""Of the calendar, so that it fits a page below the strip of days."""
 
 
 def build(archive: Archive, period: Period, request: Request) -> Report:

@@ -48,9 +48,14 @@ def change(ratio: float | None, *, was: int, now: int) -> str:
     ratio = now / was - 1 if ratio is None else ratio
     if ratio >= 9.995:
         return f"\u00d7{NO_BREAK}{now / was:,.0f}"
+    return signed(ratio)
+
+
+def signed(ratio: float) -> str:
+    """``+6 %`` of a change as a part of what was."""
     whole = round(ratio * 100)
     sign = "+" if whole > 0 else MINUS if whole < 0 else ""
-    return f"{sign}{abs(whole)}{NO_BREAK}%"
+    return f"{sign}{abs(whole):,}{NO_BREAK}%"
 
 
 def day(value: date) -> str:

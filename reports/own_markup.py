@@ -15,9 +15,9 @@ _BLOCKS = frozenset(("h3", "h4", "p", "ul", "ol", "dl", "div", "table"))
 _TAGS = _BLOCKS | {
     "li", "dt", "dd", "span", "strong", "em", "code", "br", "thead", "tbody", "tfoot", "tr", "th", "td",
 }  # fmt: skip
-_GIVEN_TAGS = _TAGS | {"a", "colgroup", "col"}
+_GIVEN_TAGS = _TAGS | {"a", "colgroup", "col", "wbr"}
 _GIVEN = frozenset(("class", "scope", "id", "href", "style", "aria-label", "data-key"))
-_VOID = ("br", "col")
+_VOID = ("br", "col", "wbr")
 
 
 class MarkupError(ValueError):

@@ -7,14 +7,18 @@ from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 
-from kubedossier.reports.cells import at, headings, number, value
+from kubedossier.reports.cells import at, headings, number, share, value
 from kubedossier.reports.model import OwnAnswer
+from kubedossier.reports.numbers import signed
 from kubedossier.reports.pieces import Cell, Table
 from kubedossier.reports.text import plain
 
 ROWS_SHOWN = 50
 MOST_ROWS = 300
 MOST_COLUMNS = 8
+ROOMY_COLUMNS = 5
+SHARE, RATIO = "0..1", "ratio"
+"""Units of the header that are set as percent: part of a whole, and change against another number."""
 LONGEST_WORDS = 300
 _KINDS = {"bigint": "number", "double": "number", "boolean": "text", "timestamp": "time", "date": "time"}
 _WEIGHTS = {"value": 30, "number": 12, "time": 15, "text": 10}
@@ -58,9 +62,11 @@ def own_table(
         raise ValueError(f"a table shows 1 to {MOST_ROWS} rows, not {rows}; the attached data has all")
     kinds = [_KINDS.get(known[name][1].type, "value") for name in names]
     weights = [_WEIGHTS[kind] for kind in kinds]
+    if len(names) > ROOMY_COLUMNS:  # a day and its time have to stand one under the other
+        kinds = ["text" if kind == "time" else kind for kind in kinds]
     heads = [_words(columns[name]) if isinstance(columns, Mapping) else _head(name) for name in names]
-    indexes = [known[name][0] for name in names]
-    shown = tuple(tuple(_cell(row[index]) for index in indexes) for row in answer.rows[:rows])
+    chosen = [(known[name][0], known[name][1].unit) for name in names]
+    shown = tuple(tuple(_cell(row[index], unit) for index, unit in chosen) for row in answer.rows[:rows])
     return Table(
         id=table_id,
         title=answer.title if title is None else _words(title),
@@ -83,7 +89,7 @@ def _head(name: str) -> str:
     return words[0].upper() + words[1:]
 
 
-def _cell(found: Any) -> Cell:
+def _cell(found: Any, unit: str) -> Cell:
     if found is None:
         return value(None)
     if isinstance(found, str):
@@ -94,6 +100,10 @@ def _cell(found: Any) -> Cell:
         return Cell(text="yes" if found else "no")
     if isinstance(found, int):
         return number(found)
+    if isinstance(found, float) and unit == SHARE:
+        return share(found)
+    if isinstance(found, float) and unit == RATIO:
+        return Cell(text=signed(found), key=found)
     if isinstance(found, float):
         return Cell(text=f"{found:,.2f}".rstrip("0").rstrip("."), key=found)
     if isinstance(found, datetime):

@@ -71,6 +71,9 @@ class Cell:
     key: float | None = None
 
 
+SHORT_ROWS = 4
+
+
 @dataclass(frozen=True, slots=True)
 class Table:
     """A table of the report.
@@ -96,6 +99,13 @@ class Table:
     def is_cut(self) -> bool:
         """Whether rows are left to the attached data."""
         return self.total > len(self.rows)
+
+    @property
+    def keeping(self) -> str:
+        """How rows stay together on paper: ``short`` is never torn, of ``tall`` ones a single row may begin a page."""
+        if any(cell.lines or cell.under for row in self.rows for cell in row):
+            return "tall"
+        return "short" if len(self.rows) <= SHORT_ROWS else ""
 
 
 @dataclass(frozen=True, slots=True)

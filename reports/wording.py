@@ -186,7 +186,7 @@ def key_figures(
         KeyFigure(
             "Days collected",
             f"{collected} / {total}",
-            f"{before.collected} / {before.days} {then}",
+            f"{before.collected} / {before.days} {then}" if seen.previous_known else "no earlier record",
             "bad" if {MISSING, DROPPED} & set(states) else "good" if collected == total else "plain",
             marks["coverage"],
         ),

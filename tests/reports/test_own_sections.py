@@ -347,6 +347,19 @@ def test_tags_that_only_some_months_leave_open_are_found_when_the_section_is_fil
         page_of(quiet, section(text))
 
 
+def test_long_values_and_units_are_set_as_in_the_tables_of_the_report(section, busy):
+    sql = QUERY.replace('select "user" as who', "select 'system:serviceaccount:external-secrets/a' as who")
+    sql = sql.replace("-- order:", "--   part double [0..1]: of all\n--   grown double [ratio]: since\n-- order:")
+    sql = sql.replace("as events\nfrom", "as events, 0.152::double as part, -0.04::double as grown\nfrom")
+    sources = section("{{ table(users) }}", sql)
+    report = build(busy, OCTOBER, Request(own=sources))
+    for made in (page_of(busy, sources), html_bytes(report).decode().split('aria-labelledby="users"')[1]):
+        cells = made.split("<tbody>")[1].split("</tbody>")[0]
+        assert "<wbr>" in cells
+        assert "15.2\u00a0%" in cells
+        assert "\u22124\u00a0%" in cells
+
+
 def test_rows_are_given_whole_or_not_at_all(section, busy, monkeypatch):
     monkeypatch.setattr("kubedossier.reports.own_sections.ROWS_GIVEN", 3)
     table = page_of(busy, section("{{ table(users, rows=2) }}"))

@@ -33,10 +33,10 @@ def fail(job):
 confinement.child(fail)
 """
 PARENT = """
-import pickle, sys
+from types import SimpleNamespace
 from kubedossier.reports import press
 press.PROGRAM = ("-c", {program!r})
-press.pdf_bytes(None)
+press.pdf_bytes(SimpleNamespace(own=()))
 """
 
 
