@@ -120,13 +120,26 @@ class Answer:
     @cached_property
     def digest(self) -> str:
         """SHA-256 (hex) of the column names and the rows in canonical form: one JSON array and LF each."""
-        held = self.fetched.held
-        if isinstance(held, Sequence):
-            return digest(self.fetched.names, held)
-        hasher = hashlib.sha256(_line(self.fetched.names))
-        for lines in arrow_lines(held, _text):
-            hasher.update(lines)
-        return hasher.hexdigest()
+        digest = Digest(self.fetched.names)
+        digest.add(self.fetched)
+        return digest.hexdigest()
+
+
+class Digest:
+    """What ``Answer.digest`` is, of rows that come in several parts and need not be held."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self._hasher = hashlib.sha256(_line(names))
+
+    def add(self, part: Fetched) -> None:
+        """Take the next rows."""
+        lines = map(_line, part.held) if isinstance(part.held, Sequence) else arrow_lines(part.held, _text)
+        for one in lines:
+            self._hasher.update(one)
+
+    def hexdigest(self) -> str:
+        """The digest of all rows so far, lower-case hex."""
+        return self._hasher.hexdigest()
 
 
 def frame(table: pa.Table) -> pl.DataFrame:

@@ -136,6 +136,10 @@ class Archive:
             rules=self._rules(query.sql, reads) if source != "native" and "raw" in kinds else (),
         )
 
+    def release(self) -> None:
+        """Give back the memory that answers took to make; the next one takes what it needs."""
+        self._engine.release()
+
     def trends(self, query: catalogue.Query, answer: Answer) -> list[tuple[int, ...]]:
         """Events by day of the answer's period for each of its rows, in order; none where its header names no trend.
 

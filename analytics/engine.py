@@ -98,6 +98,11 @@ class Engine:
         finally:
             connection.close()
 
+    def release(self) -> None:
+        """Close the database; DuckDB keeps what a large answer took until then. Who is at a question, ends it."""
+        with self._lock:
+            self._base.clear()
+
     def foreign(self, scope: Scope) -> duckdb.DuckDBPyConnection:
         """A connection of its own with all views, on which nothing but these can be read and no file written."""
         connection = _open()

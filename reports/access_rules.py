@@ -5,9 +5,6 @@ Each rule has its threshold in words beside its code. A rule proposes; the decis
 
 from __future__ import annotations
 
-from collections import Counter
-
-from kubedossier.analytics.vocabulary import user_kind
 from kubedossier.reports.numbers import counted, listed
 from kubedossier.reports.observed import Observed
 from kubedossier.reports.pieces import Part, Phrase
@@ -49,7 +46,7 @@ def newcomer_actions(seen: Observed) -> Verdict | None:
     """Review where a new identity, or somebody from a new address, took a privileged action."""
     if not seen.previous_known:
         return None
-    acts = [one for one in seen.actions if one.is_new and not one.denied]
+    acts = seen.actions.of_newcomers()
     title = f"{counted(len(acts), 'privileged action')} of newcomers."
     return Verdict(
         "review" if acts else "met",
@@ -78,8 +75,8 @@ def _reviewed(
 
     @rule(name, section="privileged", statement=statement, method=method)
     def judged(seen: Observed) -> Verdict:
-        done = [one for one in seen.actions if one.kind in kinds and not one.denied]
-        acts = [one for one in done if user_kind(one.user) in who]
+        done = seen.actions.of_kind(kinds)
+        acts = done.by(who)
         others = len(done) - len(acts)
         text: list[Part] = [*who_when(acts)]
         if others:
@@ -107,9 +104,8 @@ def _reviewed(
 )
 def elevated(seen: Observed) -> Verdict:
     """Review where anybody impersonated somebody, or started a privileged container."""
-    acts = [one for one in seen.actions if one.kind in ELEVATED and not one.denied]
-    kinds = Counter(one.kind for one in acts)
-    words = listed([f"{number:,} of the kind {kind}" for kind, number in sorted(kinds.items())])
+    acts = seen.actions.of_kind(ELEVATED)
+    words = listed([f"{number:,} of the kind {kind}" for kind, number in sorted(acts.kinds().items())])
     text: Phrase = (f"{words}. ", *who_when(acts)) if acts else ("The record holds none.",)
     return Verdict(
         "review" if acts else "met",

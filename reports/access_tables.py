@@ -6,17 +6,16 @@ What is cut stays in the attached data and the table says so.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from itertools import groupby
 from typing import TYPE_CHECKING
 
 from kubedossier.analytics.vocabulary import user_kind
-from kubedossier.reports.cells import Row, at, grown, headings, minute, number, target, value
+from kubedossier.reports.actions import Action, Actions
+from kubedossier.reports.cells import Row, at, grown, headings, minute, number, value
 from kubedossier.reports.judgements import Finding
-from kubedossier.reports.newcomers import Newcomers, denials
 from kubedossier.reports.numbers import counted
-from kubedossier.reports.observed import Action
 from kubedossier.reports.pieces import Cell, Table
 
 if TYPE_CHECKING:
@@ -97,19 +96,21 @@ def actors(frame: pl.DataFrame, *, mark: str) -> Table:
     )
 
 
-def cited(acts: Sequence[Action], findings: Sequence[Finding], *, mark: str) -> Table | None:
-    """The actions that exceptions rest on, in the order of time, each with the rules that cite it; None without any."""
+def cited(acts: Sequence[Actions], findings: Sequence[Finding], *, mark: str) -> Table | None:
+    """The actions that exceptions rest on, in the order of time, each with the rules that cite it; None without any.
+
+    Of an event that stands in several ``acts`` the last counts.
+    """
     rules: dict[str, list[str]] = {}
     for finding in findings:
         if finding.rating == "exception":
             for event in finding.events:
                 rules.setdefault(event, []).append(finding.rule)
-    shown = {one.event_id: one for one in acts if one.event_id in rules}
+    if not rules:
+        return None
+    shown = {one.event_id: one for some in acts for one in some.with_events(rules)}
     ordered = sorted(shown.values(), key=lambda one: (one.time, one.event_id))
     runs = [list(run) for _, run in groupby(ordered, key=lambda one: (_alike(one), rules[one.event_id]))]
-    rows = tuple(_cited(run, rules[run[0].event_id]) for run in runs[:CITED_SHOWN])
-    if not rows:
-        return None
     return Table(
         id="cited-actions",
         title="What the exceptions rest on",
@@ -118,7 +119,7 @@ def cited(acts: Sequence[Action], findings: Sequence[Finding], *, mark: str) -> 
             ("time", "value", "value", "text", "value"),
             (12, 27, 32, 16, 13),
         ),
-        rows=rows,
+        rows=tuple(_cited(run, rules[run[0].event_id]) for run in runs[:CITED_SHOWN]),
         total=len(runs),
         note=f"{counted(len(ordered), 'action')} in the order of time; alike ones that follow each other stand in one "
         "row. An event is named by the start of its id in the attached data.",
@@ -146,25 +147,24 @@ def _cited(run: Sequence[Action], rules: Sequence[str]) -> tuple[Cell, ...]:
     )
 
 
-def actions(frame: pl.DataFrame, new: Newcomers, above: frozenset[str], *, mark: str) -> Table:
+def actions(acts: Actions, above: Collection[str], *, mark: str) -> Table:
     """Single privileged actions: when, what, who from where, on what; newcomers first, then people, then all others.
 
     The events ``above`` stand in a table of their own, and come last here.
     """
     import polars as pl
 
-    people = [user for user in frame["user"].unique().to_list() if _is_person(user)]
     group = (
-        pl.when(pl.col("event_id").is_in(list(above)))
+        pl.when(pl.col("row").is_in(acts.rows_with(above)))
         .then(3)
-        .when(new.took(frame) & ~denials(frame))
+        .when(pl.col("is_new") & ~pl.col("denied"))
         .then(0)
-        .when(pl.col("user").is_in(people).fill_null(False))
+        .when(acts.is_by(("human",)))
         .then(1)
         .otherwise(2)
     )
-    groups = frame.select(group.alias("group"))["group"]
-    ordered = frame[_first(groups)]
+    groups = acts.frame.select(group.alias("group"))["group"]
+    ordered = acts.rows(_first(groups)).read("target", "source_ips")
     first = "What newcomers were allowed first, then people" if groups.min() == 0 else "People first"
     return Table(
         id="privileged-actions",
@@ -175,7 +175,7 @@ def actions(frame: pl.DataFrame, new: Newcomers, above: frozenset[str], *, mark:
             (10, 13, 34, 34, 9),
         ),
         rows=tuple(_action(row) for row in ordered.iter_rows(named=True)),
-        total=frame.height,
+        total=len(acts),
         note=f"{'Without those above. ' if above else ''}{first}, then all others; each in the order of time.",
         empty="No privileged action in this period.",
         mark=mark,
@@ -254,14 +254,14 @@ def _first(groups: pl.Series) -> list[int]:
 def _action(row: Row) -> tuple[Cell, ...]:
     when: datetime = row["time"]
     user = row["user"]
-    acted_as = f"as {row['impersonated_user']}" if row.get("impersonated_user") else ""
-    status = row.get("status_code")
-    decision = row.get("decision") or ""
+    acted_as = f"as {row['impersonated_user']}" if row["impersonated_user"] else ""
+    status = row["status_code"]
+    decision = row["decision"] or ""
     return (
         at(when, f"{when.day} {when:%b}", f"{when:%H:%M:%S}"),
-        Cell(text=row.get("kind") or row.get("action") or ""),
-        value(user, acted_as, ", ".join(row.get("source_ips") or [])),
-        value(f"{row.get('action') or ''} {target(row)}".strip() or None, row.get("cluster") or ""),
+        Cell(text=row["kind"]),
+        value(user, acted_as, ", ".join(row["source_ips"] or [])),
+        value(f"{row['action'] or ''} {row['target']}".strip() or None, row["cluster"] or ""),
         Cell(text=" ".join(part for part in (decision, str(status) if status is not None else "") if part) or "\u2013"),
     )
 

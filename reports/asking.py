@@ -7,15 +7,22 @@ digests of the ledger: a number from a damaged file would be worse than no repor
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING
 
+from kubedossier.analytics.answers import Answer
 from kubedossier.analytics.catalogue import Query, load
 from kubedossier.analytics.errors import IntegrityError, StorageError
-from kubedossier.reports.evidence import Answer, Collection
+from kubedossier.analytics.figures import MISSING
+from kubedossier.reports import request_tables
+from kubedossier.reports.actions import Actions
+from kubedossier.reports.evidence import Collection
+from kubedossier.reports.gathering import BY_EVENT, Held, gathered, parts_of
+from kubedossier.reports.newcomers import Newcomers, newcomers
 from kubedossier.reports.tables import IDENTITIES_SHOWN
 
 if TYPE_CHECKING:
@@ -24,42 +31,86 @@ if TYPE_CHECKING:
     from kubedossier.analytics.archive import Archive
     from kubedossier.analytics.periods import Period
 
-
-_WHOLE = (
-    "cluster_ranking", "provider_ranking", "account_ranking", "first_seen_users", "first_seen_ips",
-    "privileged_actions", "denied_requests", "anonymous_access",
-)  # fmt: skip
+_RANKED = ("cluster_ranking", "provider_ranking", "account_ranking")
+_NEW = ("first_seen_users", "first_seen_ips")
 QUERIES = (
     "activity_by_day", "coverage", "coverage_by_cluster", "gaps", "grave_changes", "receipts", "windows",
-    "techniques_by_day", "tactics_by_day", "top_users", "user_days", *_WHOLE,
+    "techniques_by_day", "tactics_by_day", "top_users", "user_days", *_RANKED, *_NEW, *BY_EVENT,
 )  # fmt: skip
 """Names of all that every report asks."""
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """All answers of a report, and the mark of each by topic."""
+    """All answers of a report, and the mark of each by topic.
+
+    Attributes:
+        answers: by topic; of those that name events one by one, without their rows.
+        marks: the evidence mark of each.
+        frames: by topic, what is needed of those rows.
+        new: the identities and addresses that are new in the period.
+        actions, actions_before: privileged actions of the period and of the one before.
+    """
 
     answers: dict[str, Answer]
     marks: dict[str, str]
     collection: Collection
+    frames: dict[str, pl.DataFrame]
+    new: Newcomers
+    actions: Actions
+    actions_before: Actions
 
     def frame(self, topic: str) -> pl.DataFrame:
-        """The rows of an answer."""
-        return self.answers[topic].frame
+        """The rows of an answer, or what is needed of them."""
+        return self.frames[topic] if topic in self.frames else self.answers[topic].frame
+
+    @property
+    def has_past(self) -> bool:
+        """Whether the period before was recorded, so that something can be new or have changed."""
+        return has_past(self.answers["coverage_before"])
+
+
+class _Asking:
+    """The questions of one report, each kept as evidence under the next mark."""
+
+    def __init__(self, archive: Archive, period: Period) -> None:
+        self.archive, self.period = archive, period
+        self.collection = Collection()
+        self.answers: dict[str, Answer] = {}
+        self.marks: dict[str, str] = {}
+        self.frames: dict[str, pl.DataFrame] = {}
+
+    def keep(self, topic: str, answer: Answer, about: str = "") -> None:
+        """An answer that is small enough to be held."""
+        self.answers[topic] = answer
+        self.marks[topic] = self.collection.add(answer, about=about)
+
+    def keep_some(
+        self, topic: str, name: str, held: Callable[[pl.DataFrame], Held], *, like: str = "activity", about: str = ""
+    ) -> list[Held]:
+        """An answer that may be too large; gives what ``held`` keeps of each part. The period is that of ``like``."""
+        days = self.answers[like]
+        parts = parts_of(days.period, days.frame.select("date", "events").iter_rows())
+        answer, rows, kept = gathered(self.archive, name, parts, days, held)
+        self.answers[topic] = answer
+        self.marks[topic] = self.collection.add(answer, about=about, rows=rows)
+        return kept
+
+    def keep_new(self, name: str, *, has_past: bool) -> None:
+        """Who or what is new: no row is needed where nothing can be."""
+        answer = self.archive.answer(name, period=self.period, limit=0)
+        self.marks[name] = self.collection.add(answer)
+        self.frames[name] = answer.frame if has_past else answer.frame.clear()
+        self.answers[name] = replace(answer, fetched=answer.fetched.head(0))
+        self.archive.release()
 
 
 def ask(archive: Archive, period: Period) -> Asked:
     """Ask everything the report needs, of the period and of the one before."""
-    collection = Collection()
-    answers: dict[str, Answer] = {}
-    marks: dict[str, str] = {}
+    import polars as pl
 
-    def keep(topic: str, answer: Answer, about: str = "") -> None:
-        answers[topic] = answer
-        marks[topic] = collection.add(answer, about=about)
-
-    before = period.previous()
+    asking, before = _Asking(archive, period), period.previous()
+    keep = asking.keep
     keep("activity", archive.answer("activity_by_day", period=period))
     keep("coverage", archive.answer("coverage", period=period))
     keep("clusters", archive.answer("coverage_by_cluster", period=period))
@@ -69,13 +120,35 @@ def ask(archive: Archive, period: Period) -> Asked:
     keep("tactics", archive.answer("tactics_by_day", period=period))
     keep("users", archive.answer("top_users", period=period, limit=0))
     keep("user_days", archive.answer("user_days", period=period, limit=IDENTITIES_SHOWN))
-    for name in _WHOLE:
+    for name in _RANKED:
         keep(name, archive.answer(name, period=period, limit=0))
+    coverage_before = archive.answer("coverage", period=before)
+    recorded = has_past(coverage_before)
+    for name in _NEW:
+        asking.keep_new(name, has_past=recorded)
+    users, addresses = asking.frames["first_seen_users"]["user"], asking.frames["first_seen_ips"]["source_ip"]
+    new = newcomers(users.to_list(), addresses.to_list(), has_past=recorded)
+    acts = asking.keep_some("privileged_actions", "privileged_actions", lambda rows: Actions.from_rows(rows, new))
+    for name, held in (("denied_requests", request_tables.held), ("anonymous_access", pl.DataFrame)):
+        asking.frames[name] = pl.concat(asking.keep_some(name, name, held))
     keep("activity_before", archive.answer("activity_by_day", period=before), "-before")
-    keep("coverage_before", archive.answer("coverage", period=before), "-before")
+    keep("coverage_before", coverage_before, "-before")
     keep("users_before", archive.answer("top_users", period=before, limit=0), "-before")
-    keep("privileged_before", archive.answer("privileged_actions", period=before, limit=0), "-before")
-    return Asked(answers, marks, collection)
+    acts_before = asking.keep_some(
+        "privileged_before",
+        "privileged_actions",
+        lambda rows: Actions.from_rows(rows, new).to_compare(),
+        like="activity_before",
+        about="-before",
+    )
+    archive.release()
+    kept = (asking.answers, asking.marks, asking.collection, asking.frames)
+    return Asked(*kept, new, Actions.joined(acts), Actions.joined(acts_before))
+
+
+def has_past(coverage_before: Answer) -> bool:
+    """Whether the period was recorded at all, so that something can be new after it or have changed."""
+    return any(state != MISSING for state in coverage_before.frame["state"].to_list())
 
 
 @cache

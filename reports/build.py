@@ -7,7 +7,6 @@ answers that must agree do not, no report is made, for a report whose numbers co
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -22,10 +21,9 @@ from kubedossier.reports.findings import explained, judge, known_identities
 from kubedossier.reports.front import cover, custody, head_of, manifest_head
 from kubedossier.reports.judgements import Finding
 from kubedossier.reports.model import Completeness, Report, Request
-from kubedossier.reports.newcomers import Newcomers
 from kubedossier.reports.numbers import count
 from kubedossier.reports.observed import Observed
-from kubedossier.reports.observing import distinct, new_in, observed, previous_counts, total
+from kubedossier.reports.observing import distinct, observed, previous_counts, total
 from kubedossier.reports.own_sections import ask_own
 from kubedossier.reports.pieces import Chart, Fact, Table
 from kubedossier.reports.sections import contents
@@ -48,7 +46,6 @@ def build(archive: Archive, period: Period, request: Request) -> Report:
     checked = intact_files(archive, period)
     asked = ask(archive, period)
     events = agreed_total(asked)
-    new = new_in(asked)
     seen = observed(asked, period, events, archive, checked, request.thresholds)
     cover_head = head_of(archive, period, request)
     found = named(with_controls(judge(seen), request.frameworks), period.label)
@@ -59,7 +56,7 @@ def build(archive: Archive, period: Period, request: Request) -> Report:
     seal = hashlib.sha256(manifest_file.data).hexdigest()
     before = seen.previous_short[:3] if period.is_month else seen.previous_short
     activity, techniques, tactics = _activity(asked, period)
-    kinds, people, single, cited = _privileged(asked, seen, new, found, before)
+    kinds, people, single, cited = _privileged(asked, seen, found, before)
     marks, answers = asked.marks, asked.frame
     return Report(
         cover=cover(asked, cover_head, period, request, seen, seal),
@@ -78,7 +75,7 @@ def build(archive: Archive, period: Period, request: Request) -> Report:
         first_seen_lead=wording.first_seen_lead(
             seen.previous_known, answers("first_seen_users"), answers("first_seen_ips")
         ),
-        first_seen=_first_seen(asked, new) if seen.previous_known else (),
+        first_seen=_first_seen(asked, seen) if seen.previous_known else (),
         privileged_lead=wording.privileged_lead(single.total, asked.collection.evidence, single.mark),
         privileged_kinds=kinds,
         privileged_people=people,
@@ -113,17 +110,17 @@ def _activity(asked: Asked, period: Period) -> tuple[Chart, Chart | None, Chart 
 
 
 def _privileged(
-    asked: Asked, seen: Observed, new: Newcomers, found: Sequence[Finding], before: str
+    asked: Asked, seen: Observed, found: Sequence[Finding], before: str
 ) -> tuple[Table, Table, Table, Table | None]:
     """The tables of section 6: by kind, by identity, single actions, and what exceptions rest on where there is any."""
-    frame, mark = asked.frame("privileged_actions"), asked.marks["privileged_actions"]
-    was = Counter(asked.frame("privileged_before")["kind"].to_list())
+    mark = asked.marks["privileged_actions"]
+    was = seen.actions_before.kinds()
     above = frozenset(event for one in found if one.rating == "exception" for event in one.events)
     return (
-        access_tables.kinds(frame, was=was, before=before, known=seen.previous_known, mark=mark),
-        access_tables.actors(frame, mark=mark),
-        access_tables.actions(frame, new, above, mark=mark),
-        access_tables.cited((*seen.actions, *seen.grave), found, mark=mark),
+        access_tables.kinds(seen.actions.frame, was=was, before=before, known=seen.previous_known, mark=mark),
+        access_tables.actors(seen.actions.frame, mark=mark),
+        access_tables.actions(seen.actions, above, mark=mark),
+        access_tables.cited((seen.actions, seen.grave), found, mark=mark),
     )
 
 
@@ -174,8 +171,8 @@ def _rankings(asked: Asked, period: Period, events: int, before: str, known: boo
     )
 
 
-def _first_seen(asked: Asked, new: Newcomers) -> tuple[Table, ...]:
-    by_user, by_address = new.counts(asked.frame("privileged_actions"))
+def _first_seen(asked: Asked, seen: Observed) -> tuple[Table, ...]:
+    by_user, by_address = asked.new.counts(seen.actions.read("source_ips"))
     return (
         access_tables.new_users(asked.frame("first_seen_users"), by_user, mark=asked.marks["first_seen_users"]),
         access_tables.new_addresses(asked.frame("first_seen_ips"), by_address, mark=asked.marks["first_seen_ips"]),

@@ -10,70 +10,65 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime
 from importlib import metadata
-from typing import TYPE_CHECKING, Any, Protocol
 
 from kubedossier import __version__
+from kubedossier.analytics.answers import Answer, Digest
+from kubedossier.reports.csv_rows import csv_head, csv_rows, plain, time_text
 from kubedossier.reports.model import Attachment, Evidence
-
-if TYPE_CHECKING:
-    import polars as pl
 
 ATTACHED_ROWS = 50_000
 """Rows of one answer that are attached; what is beyond is in the archive, and counted in the digest of the rows."""
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 MANIFEST_NAME = "manifest.json"
 _LIBRARIES = ("duckdb", "polars", "pyarrow")
 
 
-class Answer(Protocol):
-    """An answer of the archive, as far as a report needs it."""
+@dataclass(frozen=True, slots=True)
+class Written:
+    """The rows of an answer as evidence.
 
-    @property
-    def name(self) -> str:
-        """Name of the query in the catalogue."""
+    Attributes:
+        rows: how many there are; attached: how many of them are in ``data``, a CSV.
+        digest: SHA-256 of all of them in canonical form, lower-case hex.
+    """
 
-    @property
-    def title(self) -> str:
-        """Its title."""
+    rows: int
+    attached: int
+    digest: str
+    data: bytes
 
-    @property
-    def question(self) -> str:
-        """What it asks."""
 
-    @property
-    def sql(self) -> str:
-        """The statement."""
+class Writer:
+    """Writes the rows of an answer down as they come, in one part or several: all are hashed, the first attached."""
 
-    @property
-    def rules(self) -> tuple[str, ...]:
-        """Versions of the technique rules behind it."""
+    def __init__(self, names: Sequence[str]) -> None:
+        self._names = names
+        self._digest = Digest(names)
+        self._rows = self._attached = 0
+        self._data = [csv_head(names)]
 
-    @property
-    def parameters(self) -> Mapping[str, object]:
-        """The values it was run with."""
+    def add(self, answer: Answer) -> None:
+        """Take the next rows."""
+        self._digest.add(answer.fetched)
+        self._rows += len(answer.fetched)
+        first = answer.fetched.head(ATTACHED_ROWS - self._attached)
+        if len(first):
+            self._data += csv_rows(first.table(answer.columns))
+            self._attached += len(first)
 
-    @property
-    def frame(self) -> pl.DataFrame:
-        """Its rows."""
+    def written(self) -> Written:
+        """All that came."""
+        return Written(self._rows, self._attached, self._digest.hexdigest(), b"".join(self._data))
 
-    @property
-    def digest(self) -> str:
-        """SHA-256 of the rows in canonical form, lower-case hex."""
 
-    @property
-    def source(self) -> str:
-        """``native``, ``raw`` or ``all``: the kind of records that counts."""
-
-    @property
-    def mixed(self) -> bool:
-        """Whether the period holds the other kind as well."""
-
-    @property
-    def notes(self) -> str:
-        """How to read it and what it misses."""
+def written(answer: Answer) -> Written:
+    """An answer that is there as a whole."""
+    writer = Writer(answer.fetched.names)
+    writer.add(answer)
+    return writer.written()
 
 
 class Collection:
@@ -82,11 +77,14 @@ class Collection:
     def __init__(self) -> None:
         self.items: list[tuple[Evidence, Attachment]] = []
 
-    def add(self, answer: Answer, *, about: str = "") -> str:
-        """Keep an answer and return its mark; ``about`` tells two runs of one query apart."""
+    def add(self, answer: Answer, *, about: str = "", rows: Written | None = None) -> str:
+        """Keep an answer and return its mark.
+
+        ``about`` tells two runs of one query apart; ``rows`` is given where they came in parts and are gone.
+        """
         mark = f"E{len(self.items) + 1}"
         name = f"e{len(self.items) + 1:02d}-{answer.name.replace('_', '-')}{about}.csv"
-        data = csv_bytes(answer.frame.head(ATTACHED_ROWS))
+        rows = rows or written(answer)
         parameters = tuple((key, shown_parameter(value)) for key, value in answer.parameters.items())
         evidence = Evidence(
             mark=mark,
@@ -95,16 +93,16 @@ class Collection:
             question=answer.question,
             sql=answer.sql.strip(),
             parameters=parameters,
-            rows=answer.frame.height,
-            attached=min(answer.frame.height, ATTACHED_ROWS),
-            digest=answer.digest,
+            rows=rows.rows,
+            attached=rows.attached,
+            digest=rows.digest,
             notes=answer.notes,
             file=name,
-            sha256=hashlib.sha256(data).hexdigest(),
-            size_bytes=len(data),
+            sha256=hashlib.sha256(rows.data).hexdigest(),
+            size_bytes=len(rows.data),
             repeats=next((one.mark for one, _ in self.items if one.name == answer.name), ""),
         )
-        self.items.append((evidence, Attachment(name, f"Rows of {mark}: {answer.title}", "Data", data)))
+        self.items.append((evidence, Attachment(name, f"Rows of {mark}: {answer.title}", "Data", rows.data)))
         return mark
 
     @property
@@ -113,73 +111,11 @@ class Collection:
         return tuple(evidence for evidence, _ in self.items)
 
 
-def csv_bytes(frame: pl.DataFrame) -> bytes:
-    """A frame as CSV: UTF-8, LF, text quoted, null an empty cell without quotes, times in UTC with ``Z``."""
-    import polars as pl
-
-    head = ",".join(_quoted(name) for name in frame.columns)
-    lines = frame.select(pl.concat_str([_csv_column(frame[name]) for name in frame.columns], separator=","))
-    return ("\n".join([head, *lines.to_series()]) + "\n").encode("utf-8", "surrogatepass")
-
-
-def _csv_column(column: pl.Series) -> pl.Series:
-    """The cells of a column: text and numbers all at once, what is rare one by one."""
-    import polars as pl
-
-    if column.dtype == pl.String:
-        starts = column.str.starts_with(FORMULA_STARTS[0])
-        for start in FORMULA_STARTS[1:]:
-            starts |= column.str.starts_with(start)
-        sign = pl.select(pl.when(starts).then(pl.lit("'")).otherwise(pl.lit(""))).to_series()
-        return ('"' + sign + column.str.replace_all('"', '""', literal=True) + '"').fill_null("")
-    if column.dtype.is_integer():
-        return column.cast(pl.String).fill_null("")
-    if column.dtype == pl.Datetime("us", "UTC"):
-        return column.dt.to_string("%Y-%m-%dT%H:%M:%S%.6fZ").fill_null("")
-    return pl.Series(column.name, [_csv_cell(value) for value in column.to_list()], pl.String)
-
-
-def _csv_cell(value: object) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, int | float):
-        return repr(value)
-    if isinstance(value, datetime | date):
-        return _time(value)
-    if isinstance(value, bytes):
-        return value.hex()
-    text = value if isinstance(value, str) else json.dumps(_plain(value), ensure_ascii=False, separators=(",", ":"))
-    return _quoted("'" + text if text.startswith(FORMULA_STARTS) else text)
-
-
-def _quoted(text: str) -> str:
-    return '"' + text.replace('"', '""') + '"'
-
-
-def _time(value: datetime | date) -> str:
-    if not isinstance(value, datetime):
-        return value.isoformat()
-    return value.replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
-
-
-def _plain(value: object) -> Any:
-    """A parameter or a nested cell as JSON knows it."""
-    if isinstance(value, datetime | date):
-        return _time(value)
-    if isinstance(value, Mapping):
-        return {str(key): _plain(inner) for key, inner in value.items()}
-    if isinstance(value, Iterable) and not isinstance(value, str | bytes):
-        return [_plain(inner) for inner in value]
-    return value.hex() if isinstance(value, bytes) else value
-
-
 def shown_parameter(value: object) -> str:
     """A parameter's value as one line of text."""
     if isinstance(value, datetime | date):
-        return _time(value).replace(".000000Z", "Z")
-    return json.dumps(_plain(value), ensure_ascii=False)
+        return time_text(value).replace(".000000Z", "Z")
+    return json.dumps(plain(value), ensure_ascii=False)
 
 
 def tool_versions() -> tuple[tuple[str, str], ...]:

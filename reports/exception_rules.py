@@ -6,16 +6,10 @@ they cite is shown with its time, identity, address and events.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
-from datetime import timedelta
-from statistics import median
-
-from kubedossier.analytics.thresholds import BulkSecrets
-from kubedossier.analytics.vocabulary import user_kind
+from kubedossier.reports.frequency import bulk_reads, bursts
 from kubedossier.reports.judgements import Rating
 from kubedossier.reports.numbers import counted
-from kubedossier.reports.observed import Action, Observed
+from kubedossier.reports.observed import Observed
 from kubedossier.reports.pieces import Part
 from kubedossier.reports.rules import Rule, Verdict, rule
 from kubedossier.reports.telling import values_listed, where_when
@@ -27,8 +21,8 @@ def _grave(name: str, kinds: tuple[str, ...], words: tuple[str, str, str], state
 
     @rule(name, section="privileged", statement=statement, method=method)
     def judged(seen: Observed) -> Verdict:
-        acts = [one for one in seen.grave if one.kind in kinds and not one.denied]
-        bound = sorted({one.detail for one in acts if one.detail})
+        acts = seen.grave.of_kind(kinds)
+        bound = sorted(acts.details())
         to = [name for role, *names in bound for name in names]
         text: list[Part] = [*where_when(acts)]
         if to:
@@ -82,9 +76,7 @@ def off_hours_newcomers(seen: Observed) -> Verdict | None:
     """Exception where a new identity, or somebody from a new address, used privileges outside office hours."""
     if not seen.previous_known:
         return None
-    acts = [
-        one for one in seen.actions if one.is_new and not one.denied and seen.thresholds.office_hours.excludes(one.time)
-    ]
+    acts = seen.actions.of_newcomers().outside(seen.thresholds.office_hours)
     number = counted(len(acts), "privileged action")
     return Verdict(
         "exception" if acts else "met",
@@ -105,15 +97,7 @@ def off_hours_newcomers(seen: Observed) -> Verdict | None:
 )
 def off_hours_secrets(seen: Observed) -> Verdict:
     """Review where a person accessed secrets outside office hours."""
-    hours = seen.thresholds.office_hours
-    acts = [
-        one
-        for one in seen.actions
-        if one.kind == "secret access"
-        and not one.denied
-        and user_kind(one.user) == "human"
-        and hours.excludes(one.time)
-    ]
+    acts = seen.actions.of_kind(("secret access",)).by(("human",)).outside(seen.thresholds.office_hours)
     number = counted(len(acts), "access to secrets", "accesses to secrets")
     return Verdict(
         "review" if acts else "met",
@@ -138,11 +122,9 @@ def off_hours_secrets(seen: Observed) -> Verdict:
 def bulk_secrets(seen: Observed) -> Verdict:
     """Exception where somebody read many secrets at once who did not do so in the period before."""
     limits = seen.thresholds.bulk_secrets
-    known = {user for user, _ in _bulks(seen.actions_before, limits)}
-    bulks = [(user, acts) for user, acts in _bulks(seen.actions, limits) if user not in known]
-    acts = [act for _, of_user in bulks for act in of_user]
+    acts = bulk_reads(seen.actions, limits).without(bulk_reads(seen.actions_before, limits).users())
     rating: Rating = "met" if not acts else "exception" if seen.previous_known else "review"
-    names = counted(len({user for user, _ in bulks}), "identity", "identities")
+    names = counted(len(acts.users()), "identity", "identities")
     return Verdict(
         rating,
         f"{names} read secrets in bulk." if acts else "No secrets were read in bulk that were not before.",
@@ -164,54 +146,13 @@ def bulk_secrets(seen: Observed) -> Verdict:
 )
 def burst(seen: Observed) -> Verdict:
     """Review where somebody's privileged actions of one day are far above that identity's own median day."""
-    limits = seen.thresholds.burst
-    days: Counter[tuple[str, object]] = Counter()
-    for one in (*seen.actions, *seen.actions_before):
-        days[one.user or "", one.time.date()] += 1
-    usual: dict[str, list[int]] = {}
-    for (user, _), number in days.items():
-        usual.setdefault(user, []).append(number)
-    acts = [
-        one
-        for one in seen.actions
-        if (number := days[one.user or "", one.time.date()]) >= limits.at_least
-        and len(usual[one.user or ""]) > 1
-        and number >= limits.factor * median(usual[one.user or ""])
-    ]
+    acts, number = bursts(seen.actions, seen.actions_before, seen.thresholds.burst)
     return Verdict(
         "review" if acts else "met",
-        f"{counted(len({(one.user, one.time.date()) for one in acts}), 'burst')} of privileged actions."
+        f"{counted(number, 'burst')} of privileged actions."
         if acts
         else "No identity had a burst of privileged actions.",
         where_when(acts) or ("Each identity kept to its own usual day.",),
         (seen.marks["privileged_actions"],),
         acts=acts,
     )
-
-
-def _bulks(actions: Sequence[Action], limits: BulkSecrets) -> list[tuple[str, list[Action]]]:
-    """The reads of secrets of everybody who read many within the time, or, as a person, listed all."""
-    reads: dict[str, list[Action]] = {}
-    for one in actions:
-        if one.kind == "secret access" and not one.denied:
-            reads.setdefault(one.user or "", []).append(one)
-    return [(user, acts) for user, of_user in sorted(reads.items()) if (acts := _bulk(user, of_user, limits))]
-
-
-def _bulk(user: str, reads: list[Action], limits: BulkSecrets) -> list[Action]:
-    within = timedelta(minutes=limits.within_minutes)
-    found: dict[str, Action] = {}
-    start = 0
-    held: Counter[tuple[str | None, str]] = Counter()
-    for end, one in enumerate(reads):
-        held[one.cluster, one.target] += 1
-        while one.time - reads[start].time >= within:
-            first = reads[start]
-            held[first.cluster, first.target] -= 1
-            held += Counter()
-            start += 1
-        if len(held) >= limits.secrets:
-            found |= {act.event_id: act for act in reads[start : end + 1]}
-        if one.target == "secrets" and one.action == "list" and user_kind(user) == "human":
-            found[one.event_id] = one
-    return list(found.values())

@@ -2,40 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
-from typing import NamedTuple
 
 from kubedossier.analytics.figures import Figure
 from kubedossier.analytics.thresholds import Thresholds
+from kubedossier.reports.actions import Actions
 from kubedossier.reports.job_troubles import Trouble
 
 NAMES_SHOWN = 3
 """Names printed in a finding; the others are counted."""
-
-
-class Action(NamedTuple):
-    """One privileged action, as far as a rule looks at it.
-
-    Attributes:
-        is_new: of an identity, or from an address, that the archive does not hold before the period.
-        target: namespace, resource, name and subresource, as far as known, with slashes between them.
-        detail: what the body of the request tells, such as the role bound and to whom; may be empty.
-    """
-
-    time: datetime
-    user: str | None
-    kind: str
-    cluster: str | None
-    denied: bool
-    is_new: bool
-    action: str = ""
-    target: str = ""
-    detail: tuple[str, ...] = ()
-    addresses: tuple[str, ...] = ()
-    status: int | None = None
-    event_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +43,9 @@ class Observed:
     previous_known: bool
     previous_title: str
     previous_short: str
-    actions: Sequence[Action]
-    actions_before: Sequence[Action]
-    grave: Sequence[Action]
+    actions: Actions
+    actions_before: Actions
+    grave: Actions
     files_checked: int
     retracted: int
     rollbacks: int
@@ -89,13 +64,9 @@ class Observed:
 
     def without(self, users: frozenset[str]) -> Observed:
         """The same without the actions of some identities."""
-
-        def others(actions: Sequence[Action]) -> list[Action]:
-            return [one for one in actions if one.user not in users]
-
         return replace(
             self,
-            actions=others(self.actions),
-            actions_before=others(self.actions_before),
-            grave=others(self.grave),
+            actions=self.actions.without(users),
+            actions_before=self.actions_before.without(users),
+            grave=self.grave.without(users),
         )

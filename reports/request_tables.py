@@ -20,13 +20,22 @@ ANONYMOUS_SHOWN = 8
 SOURCES_SHOWN = 2
 
 
+_OF_DENIED = ("user", "cluster", "action", "namespace", "resource", "subresource")
+
+
+def held(frame: pl.DataFrame) -> pl.DataFrame:
+    """Of the rows of denied requests, what their table counts with; names that come again and again are held once."""
+    import polars as pl
+
+    return frame.select("time", pl.col(_OF_DENIED).cast(pl.Categorical))
+
+
 def denied(frame: pl.DataFrame, *, mark: str) -> Table:
     """Requests that the API servers refused, alike ones together, most first."""
     import polars as pl
 
-    parts = ("user", "cluster", "action", "namespace", "resource", "subresource")
-    keys = {f"of_{part}": pl.col(part).fill_null("") for part in parts}
-    of_group = (pl.len().alias("requests"), pl.col("time").last().alias("last"), pl.col("time", *parts).first())
+    keys = {f"of_{part}": pl.col(part).cast(pl.String).fill_null("") for part in _OF_DENIED}
+    of_group = (pl.len().alias("requests"), pl.col("time").last().alias("last"), pl.col("time", *_OF_DENIED).first())
     alike = frame.group_by(**keys, maintain_order=True).agg(*of_group)
     ranked = alike.sort("requests", *keys, descending=[True, *(False for _ in keys)])
     rows = tuple(

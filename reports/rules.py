@@ -6,14 +6,14 @@ identity that it leaves aside) is said in the report wherever it makes a differe
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from kubedossier.analytics.thresholds import Thresholds
+from kubedossier.reports.actions import Actions
 from kubedossier.reports.judgements import Finding, Rating, Support
 from kubedossier.reports.numbers import counted
-from kubedossier.reports.observed import Action, Observed
+from kubedossier.reports.observed import Observed
 from kubedossier.reports.pieces import Phrase
 
 _SUPPORT: dict[Rating, Support] = {
@@ -29,7 +29,7 @@ class Verdict:
 
     Attributes:
         marks: the evidence that it read.
-        acts: the actions that the rating rests on.
+        acts: the actions that the rating rests on; None for a rule that is about none.
         cites: whether the events of these actions are named in the finding.
     """
 
@@ -37,7 +37,7 @@ class Verdict:
     title: str
     text: Phrase
     marks: tuple[str, ...]
-    acts: Sequence[Action] = ()
+    acts: Actions | None = None
     cites: bool = True
 
 
@@ -70,7 +70,7 @@ class Rule:
         if verdict is None:
             return None
         known = limits.known_to(self.name)
-        aside = Counter(one.user for one in verdict.acts if one.user in known)
+        aside = {user: number for user, number in _users(verdict).items() if user in known}
         if aside:
             verdict = self.judge(seen.without(known)) or verdict
         rating: Rating = severity if severity in ("exception", "review") and verdict.rating != "met" else verdict.rating
@@ -84,8 +84,8 @@ class Rule:
             method=self.method(limits),
             section=self.section,
             marks=verdict.marks,
-            events=tuple(sorted({one.event_id for one in verdict.acts})) if verdict.cites else (),
-            aside=tuple(sorted((user or "", number) for user, number in aside.items())),
+            events=verdict.acts.events() if verdict.acts is not None and verdict.cites else (),
+            aside=tuple(sorted(aside.items())),
         )
 
 
@@ -95,6 +95,10 @@ def rule(
     """Make a rule of the function that judges; ``method`` is text, or makes it of the thresholds."""
     words = method if callable(method) else lambda _: method
     return lambda judge: Rule(name, statement, section, words, judge)
+
+
+def _users(verdict: Verdict) -> Mapping[str, int]:
+    return {} if verdict.acts is None else verdict.acts.users()
 
 
 def supported_in_part(finding: Finding) -> Finding:

@@ -12,7 +12,7 @@ from kubedossier.analytics.archive import Archive
 from kubedossier.analytics.thresholds import Thresholds
 from kubedossier.reports import exception_rules as rules
 from kubedossier.reports import telling
-from kubedossier.reports.observed import Action
+from kubedossier.reports.actions import Action, Actions
 from kubedossier.reports.text import sentence
 
 SATURDAY = datetime(2026, 10, 17, 22, 46, tzinfo=UTC)
@@ -25,11 +25,9 @@ class Seen:
     marks: ClassVar = {"grave_changes": "E1", "privileged_actions": "E2", "first_seen_ips": "E3", "receipts": "E4"}
     previous_known = True
     thresholds = Thresholds()
-    actions: tuple[Action, ...] = ()
-    actions_before: tuple[Action, ...] = ()
-    grave: tuple[Action, ...] = ()
 
-    def __init__(self, **given):
+    def __init__(self, *, actions=(), actions_before=(), grave=(), **given):
+        self.actions, self.actions_before, self.grave = map(Actions.of, (actions, actions_before, grave))
         self.__dict__.update(given)
 
 
@@ -130,7 +128,7 @@ def test_a_burst_is_far_above_the_identitys_own_median_day():
 
 def test_many_places_are_counted_after_the_first_three():
     acts = [act(n, user=f"u{n}@example.com") for n in range(5)]
-    assert sentence(telling.where_when(acts)).endswith("; and 2 actions from 2 other places.")
+    assert sentence(telling.where_when(Actions.of(acts))).endswith("; and 2 actions from 2 other places.")
 
 
 def body(role="", subjects=(), rule=None):

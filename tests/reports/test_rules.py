@@ -13,6 +13,7 @@ from kubedossier.analytics.config import read_config
 from kubedossier.analytics.periods import parse_period
 from kubedossier.analytics.thresholds import Denied, Known, Thresholds
 from kubedossier.reports import asking, findings
+from kubedossier.reports.actions import Actions
 from kubedossier.reports.build import build
 from kubedossier.reports.evidence import MANIFEST_NAME
 from kubedossier.reports.model import Request
@@ -82,7 +83,7 @@ def test_a_severity_takes_the_place_of_the_rules_own_rating_and_off_is_not_judge
 
 
 def test_a_severity_never_makes_a_finding_of_what_is_met(seen):
-    nothing = dataclasses.replace(seen, actions=[], thresholds=CHANGED)
+    nothing = dataclasses.replace(seen, actions=Actions.of([]), thresholds=CHANGED)
     assert rule("interactive-access", findings.judge(nothing)).rating == "met"
 
 

@@ -1,0 +1,64 @@
+"""Questions that are asked for some days at a time give what they give at once."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+
+from kubedossier.analytics.periods import parse_period
+from kubedossier.reports import gathering
+from kubedossier.reports.build import build
+from kubedossier.reports.evidence import written
+from kubedossier.reports.gathering import BY_EVENT, parts_of
+from kubedossier.reports.model import Request
+
+OCTOBER = parse_period("2026-10", now=datetime(2026, 11, 2, tzinfo=UTC))
+
+
+def days(*numbers: int) -> list[tuple[date, int]]:
+    return [(date(2026, 10, 1) + timedelta(days=n), number) for n, number in enumerate(numbers)]
+
+
+@pytest.mark.parametrize(
+    ("numbers", "starts"),
+    [
+        ((), [1]),
+        ((0,) * 31, [1]),
+        ((60_000, 60_000, 1), [1, 3]),
+        ((500_000, 500_000, 500_000), [1, 2, 3]),
+        ((0, 0, 500_000, 0, 100_000, 20_000, 1), [1, 4, 7]),
+    ],
+)
+def test_a_period_falls_into_whole_days_without_a_hole(numbers, starts):
+    parts = list(parts_of(OCTOBER, days(*numbers)))
+    assert [one.start.day for one in parts] == starts
+    assert (parts[0].start, parts[-1].end) == (OCTOBER.start, OCTOBER.end)
+    assert [one.end for one in parts[:-1]] == [one.start for one in parts[1:]]
+
+
+@pytest.mark.parametrize("name", ["busy", "hostile", "quiet"])
+def test_a_report_of_parts_is_the_report_of_the_whole(name, request, monkeypatch):
+    archive = request.getfixturevalue(name)
+    whole = build(archive, OCTOBER, Request())
+    monkeypatch.setattr(gathering, "PART_EVENTS", 1)
+    assert build(archive, OCTOBER, Request()) == whole
+
+
+@pytest.mark.parametrize("query", BY_EVENT)
+def test_digest_and_attached_rows_are_those_of_the_answer_as_it_stands(busy, query):
+    report = build(busy, OCTOBER, Request())
+    one = next(one for one in report.evidence if one.name == query)
+    rows = written(busy.answer(query, period=OCTOBER, limit=0))
+    data = next(item.data for item in report.attachments if item.name == one.file)
+    assert (one.rows, one.attached, one.digest, data) == (rows.rows, rows.attached, rows.digest, rows.data)
+    assert one.parameters[:2] == (("period_start", "2026-10-01T00:00:00Z"), ("period_end", "2026-11-01T00:00:00Z"))
+
+
+def test_rows_that_are_cut_are_hashed_and_counted_all_the_same(busy, monkeypatch):
+    whole = build(busy, OCTOBER, Request())
+    monkeypatch.setattr(gathering, "PART_EVENTS", 1)
+    monkeypatch.setattr("kubedossier.reports.evidence.ATTACHED_ROWS", 3)
+    cut = build(busy, OCTOBER, Request())
+    assert [(one.rows, one.digest) for one in cut.evidence] == [(one.rows, one.digest) for one in whole.evidence]
+    assert {one.attached for one in cut.evidence if one.rows > 3} == {3}
