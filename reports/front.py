@@ -72,6 +72,7 @@ def manifest_head(head: Head, request: Request) -> dict[str, Any]:
 def cover(asked: Asked, head: Head, period: Period, request: Request, seen: Observed, seal: str) -> Cover:
     """The first page."""
     clusters, providers, _ = distinct(asked)
+    scope = f"{counted(clusters, 'cluster')} in {counted(providers, 'cloud provider')}"
     counts = population(asked.frame("windows"), asked.frame("receipts"), period)
     consoles = sorted({one for one in asked.frame("receipts")["console"].to_list() if one})
     return Cover(
@@ -84,7 +85,7 @@ def cover(asked: Asked, head: Head, period: Period, request: Request, seen: Obse
         period_label=period.label,
         start=period.start,
         end=period.end,
-        scope=(f"{counted(clusters, 'cluster')} in {counted(providers, 'cloud provider')}",),
+        scope=(scope if clusters else "no cluster sent an event",),
         events=seen.events,
         coverage=wording.coverage_words(seen),
         received=population_words(counts),

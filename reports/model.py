@@ -66,6 +66,10 @@ class Request:
     thresholds: Thresholds = field(default_factory=Thresholds)
 
 
+CROWDED = 110
+"""Letters of the words that a user chooses for the cover."""
+
+
 @dataclass(frozen=True, slots=True)
 class Cover:
     """What the first page says about the document.
@@ -100,6 +104,11 @@ class Cover:
     as_of_hash: str
     as_of_time: datetime | None
     seal: str
+
+    @property
+    def is_crowded(self) -> bool:
+        """Whether its words need the room that is left free otherwise."""
+        return len(self.organisation) + len(self.audience) + len(self.title) > CROWDED
 
 
 @dataclass(frozen=True, slots=True)

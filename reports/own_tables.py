@@ -16,12 +16,11 @@ from kubedossier.reports.text import plain
 ROWS_SHOWN = 50
 MOST_ROWS = 300
 MOST_COLUMNS = 8
-ROOMY_COLUMNS = 5
 SHARE, RATIO = "0..1", "ratio"
 """Units of the header that are set as percent: part of a whole, and change against another number."""
 LONGEST_WORDS = 300
 _KINDS = {"bigint": "number", "double": "number", "boolean": "text", "timestamp": "time", "date": "time"}
-_WEIGHTS = {"value": 30, "number": 12, "time": 15, "text": 10}
+_WEIGHTS = {"value": 30, "number": 12, "time": 20, "text": 10}
 
 
 def own_table(
@@ -62,8 +61,6 @@ def own_table(
         raise ValueError(f"a table shows 1 to {MOST_ROWS} rows, not {rows}; the attached data has all")
     kinds = [_KINDS.get(known[name][1].type, "value") for name in names]
     weights = [_WEIGHTS[kind] for kind in kinds]
-    if len(names) > ROOMY_COLUMNS:  # a day and its time have to stand one under the other
-        kinds = ["text" if kind == "time" else kind for kind in kinds]
     heads = [_words(columns[name]) if isinstance(columns, Mapping) else _head(name) for name in names]
     chosen = [(known[name][0], known[name][1].unit) for name in names]
     shown = tuple(tuple(_cell(row[index], unit) for index, unit in chosen) for row in answer.rows[:rows])

@@ -84,5 +84,6 @@ def _counted(found: Population) -> str:
     else:
         share = percent(found.received / found.expected)
         what = f"{found.received:,} of {counted(found.expected, 'record')} that the Console counted ({share})"
-    reach = "" if not found.beyond else ", which reaches beyond it" if found.windows == 1 else ", which reach beyond it"
-    return f"{what} in {counted(found.windows, 'window')} over the period{reach}"
+    one = found.windows == 1
+    reach = f", which {'reaches' if one else 'reach'} beyond it" if found.beyond else ""
+    return f"{what} in the {'one window' if one else f'{found.windows:,} windows'} read for the period{reach}"

@@ -39,7 +39,8 @@ HEAT_MAP = (
 )
 METHOD = (
     "The report was made without manual editing from the archive named in A1, as it stood at the ledger entry on the "
-    "cover. The same archive, entry, options and program version give the same file, byte for byte, before signing.",
+    "cover. The same archive, entry, options and program version give the same file, byte for byte, where the "
+    "libraries named in A1 are the same.",
     "Days are calendar days in UTC, periods are half-open: the first moment belongs to them, the last no longer does.",
     "A request that was logged at several stages counts once, at its latest stage. A record received twice counts "
     "once.",
@@ -169,7 +170,7 @@ def key_figures(
     """Events, complete days, privileged actions, identities, denied requests; each with the period before."""
     states = seen.days.column("state")
     collected, total = states.count(COLLECTED), len(states)
-    actions, users = len(seen.actions), distinct[2]
+    actions, users, known = len(seen.actions), distinct[2], seen.previous_known
     month = seen.previous_short
     then = month if month == "before" else f"in {month}"
     share = seen.denied / seen.events if seen.events else None
@@ -186,8 +187,8 @@ def key_figures(
         KeyFigure(
             "Days collected",
             f"{collected} / {total}",
-            f"{before.collected} / {before.days} {then}" if seen.previous_known else "no earlier record",
-            "bad" if {MISSING, DROPPED} & set(states) else "good" if collected == total else "plain",
+            f"{before.collected} / {before.days} {then}" if known else "no earlier record",
+            "bad" if {MISSING, DROPPED} & set(states) else "good" if collected == total and known else "plain",
             marks["coverage"],
         ),
         KeyFigure(

@@ -30,26 +30,30 @@ def found(windows, runs=(("s", "snapshot", False),)):
         (
             [(9, 9, 9, "s")],
             [("s", "snapshot", False)],
-            "All 9 records that the Console counted in 1 window over the period",
+            "All 9 records that the Console counted in the one window read for the period",
         ),
         (
             [(9, 1000, 990, "s"), (10, 10, 12, "s")],
             [("s", "snapshot", False)],
-            "1,000 of 1,010 records that the Console counted (99\u00a0%) in 2 windows over the period",
+            "1,000 of 1,010 records that the Console counted (99\u00a0%) in the 2 windows read for the period",
         ),
         (
             [(datetime(2026, 9, 30), AFTER, 1, 1, 1, "s")],
             [("s", "snapshot", False)],
-            "The one record that the Console counted in 1 window over the period, which reaches beyond it",
+            "The one record that the Console counted in the one window read for the period, which reaches beyond it",
         ),
-        ([(0, 0, 0, "s")], [("s", "snapshot", False)], "The Console counted no record in 1 window over the period"),
+        (
+            [(0, 0, 0, "s")],
+            [("s", "snapshot", False)],
+            "The Console counted no record in the one window read for the period",
+        ),
         ([(None, None, 7, "s")], [("s", "snapshot", False)], "1 window without a count of the Console"),
         ([(3, 3, 3, "f")], [("f", "snapshot", True)], "1 filtered snapshot, completeness not attested"),
         ([], [("a", "import", None), ("b", "import", None)], "2 imports of files, completeness not attested"),
         (
             [(3, 3, 3, "s"), (None, None, 1, "s")],
             [("s", "snapshot", False), ("i", "import", None)],
-            "All 3 records that the Console counted in 1 window over the period; "
+            "All 3 records that the Console counted in the one window read for the period; "
             "1 window without a count of the Console; 1 import of files, completeness not attested",
         ),
         ([], [], "Nothing"),

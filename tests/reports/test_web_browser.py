@@ -160,7 +160,8 @@ def test_the_keyboard_sorts_and_is_told_so(busy_page):
     assert busy_page.get_by_role("status").inner_text() == "Sorted by Technique, ascending"
     busy_page.keyboard.press("Space")
     assert column(busy_page, "Techniques and tactics", 1) == names[::-1]
-    assert busy_page.locator("table[aria-label='Techniques and tactics'] [aria-sort=none]").count() == 4
+    table = busy_page.locator("table[aria-label='Techniques and tactics']")
+    assert table.locator("[aria-sort=none]").count() == table.locator("thead th").count() - 1
 
 
 def test_thousands_shares_and_totals_keep_their_places(busy_page):
