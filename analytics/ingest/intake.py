@@ -178,8 +178,8 @@ class Intake:
     def _stage(self, staged: Staged, batch: pa.RecordBatch, leaves: bytes) -> None:
         times = batch.column("time")
         bounds = pc.min_max(times.cast(pa.int64())).as_py()
-        self._seen.prepare(bounds["min"], bounds["max"], undated=times.null_count > 0)
         ids = split(bytes_of(batch.column("event_id")))
+        self._seen.prepare(bounds["min"], bounds["max"], undated=times.null_count > 0, ids=ids)
         for name, rows in _rows_by_month(batch).items():
             month = self._month(staged, name)
             known, fresh = month.known, []

@@ -26,7 +26,7 @@ import raw_logs
 import reading
 
 HERE = Path(__file__).resolve().parent
-PARTS = ["import", "raw", "repeat", "start", "snapshot", "pages", "read", "paper"]
+PARTS = ["import", "memory", "raw", "repeat", "start", "snapshot", "pages", "read", "paper"]
 KUBEDOSSIER = [sys.executable, "-m", "kubedossier"]
 
 
@@ -114,6 +114,32 @@ def bench_import(folder: Path, count: int, rounds: int) -> None:
     stored = sum(path.stat().st_size for path in (folder / "import" / "events").rglob("*.parquet"))
     zipped = _gzip_size(folder / "import", folder / "unique.ndjson.gz")
     report("bytes an event, compacted", "gzip -6 of the same, as it came", stored / zipped, "<= 1.0", f"{stored:,} B")
+
+
+def bench_memory(folder: Path, count: int) -> None:
+    """The peak memory of an import must grow neither with what comes nor with what is there already."""
+    sources = {number: folder / f"events-{number}.ndjson" for number in (count // 10, count * 3 // 10, count)}
+    peaks: dict[int, int] = {}
+    archive = folder / "memory"
+
+    def peak_of(source: Path) -> int:
+        env = {"KUBEDOSSIER_WITNESS": str(folder / "witness")}
+        return measure(
+            [*KUBEDOSSIER, "--archive", str(archive), "import", str(source)], codes=(0, 4), env=env
+        ).peak_bytes
+
+    for number, source in sources.items():
+        events.write(number, source)
+        shutil.rmtree(archive, ignore_errors=True)
+        peaks[number] = peak_of(source)
+    few, most = peaks[count // 10], peaks[count]
+    if not few:
+        return  # the system does not tell
+    listed = ", ".join(f"{number:,}: {peak / 2**20:,.0f} MiB" for number, peak in peaks.items())
+    report(f"peak memory, {count:,} events", f"of {count // 10:,} events", most / few, "<= 1.2", listed)
+    onto = peak_of(sources[count // 10])
+    detail = f"{onto / 2**20:,.0f} MiB"
+    report(f"the same, {count // 10:,} into {count:,}", "into an empty archive", onto / few, "<= 1.2", detail)
 
 
 def bench_raw(folder: Path, count: int, rounds: int) -> None:
@@ -274,6 +300,8 @@ def main() -> None:
         chosen = asked.only or PARTS
         if "import" in chosen:
             bench_import(folder, asked.events, asked.rounds)
+        if "memory" in chosen:
+            bench_memory(folder, asked.events)
         if "raw" in chosen:
             bench_raw(folder, asked.events, asked.rounds)
         if "repeat" in chosen:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from datetime import UTC, datetime
 
 import pyarrow.parquet as pq
 import pytest
@@ -11,11 +12,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kubedossier.analytics.errors import BusyError, StorageError
+from kubedossier.analytics.ingest import intake as intake_module
 from kubedossier.analytics.ingest import seen
 from kubedossier.analytics.ingest.intake import Intake
 from kubedossier.analytics.ingest.recheck import recheck_events
 from kubedossier.analytics.ingest.row import Record
 from kubedossier.analytics.ingest.sources import derive
+from kubedossier.analytics.store.compact import compact
 from kubedossier.analytics.store.digests import EMPTY, digest, leaf
 from kubedossier.analytics.store.ledger import Ledger
 from kubedossier.analytics.store.verify import verify
@@ -190,21 +193,52 @@ def test_of_a_long_file_the_days_around_the_new_events_are_enough(archive_path, 
     monkeypatch.setattr(seen, "LONG_FILE_ROWS", 5)
     asked = seen.SeenEvents(archive_path, Ledger.read(archive_path).live())
     times = {number: derive(Record(raw)).time for number, raw in enumerate(raws)}
-    asked.prepare(times[10], times[11], undated=False)
+    asked.prepare(times[10], times[11], undated=False, ids=())
     assert 2 <= len(asked.month("2026-10")) < 8
-    asked.prepare(times[10], times[10], undated=False)
+    asked.prepare(times[10], times[10], undated=False, ids=())
     assert len(asked.month("2026-10")) < 8
-    asked.prepare(times[20], times[20], undated=False)
+    asked.prepare(times[20], times[20], undated=False, ids=())
     assert len(asked.month("2026-10")) == 27
 
 
+@pytest.mark.parametrize("held", [3, 12, 30, 10**9])
 @pytest.mark.parametrize("long_file", [0, 10**9])
-def test_whatever_part_of_a_file_is_asked_no_event_comes_twice(archive_path, monkeypatch, long_file):
+def test_whatever_part_of_a_file_is_asked_no_event_comes_twice(archive_path, monkeypatch, long_file, held):
     monkeypatch.setattr(seen, "LONG_FILE_ROWS", long_file)
+    monkeypatch.setattr(seen, "HELD_IDS", held)
+    monkeypatch.setattr(seen, "MARGIN_US", 10**9)
+    monkeypatch.setattr(intake_module, "CHUNK_RECORDS", 4)
     raws = [event(number) for number in range(60)] + [b'{"verb":"undated"}']
     take(archive_path, raws)
-    for some in (raws[5:9], raws[40:], raws[:3] + raws[30:33], raws):
+    for some in (raws[5:9], raws[40:], raws[:3] + raws[30:33], raws, raws[::-1], raws[::7] + raws[3::7]):
         assert take(archive_path, some).new == 0
+    known = raws[::-2]
+    assert take(archive_path, [*known, event(70), *known, event(71), event(70)]).new == 2
+
+
+@pytest.mark.parametrize("merged", [False, True])
+@pytest.mark.parametrize("order", ["in order", "shuffled"])
+def test_what_is_held_of_an_archive_does_not_grow_with_it(archive_path, monkeypatch, merged, order):
+    """Of any archive no more ids are held than were allowed, beside those of the records under way."""
+    monkeypatch.setattr(seen, "LONG_FILE_ROWS", 10)
+    monkeypatch.setattr(seen, "HELD_IDS", 100)
+    monkeypatch.setattr(seen, "MARGIN_US", 60_000_000)
+    monkeypatch.setattr(intake_module, "CHUNK_RECORDS", 25)
+    raws = [event(number, 8 + number % 3) for number in range(600)]
+    for start in range(0, 600, 60):
+        take(archive_path, raws[start : start + 60])
+    if merged:
+        list(compact(archive_path, datetime(2027, 1, 1, tzinfo=UTC)))
+    again = sorted(raws) if order == "in order" else random.Random(1).sample(raws, len(raws))
+    with Intake(archive_path, kind="import") as intake:
+        for start in range(0, len(again), 25):
+            intake.add([Record(raw) for raw in again[start : start + 25]])
+            assert intake._seen.held <= 100
+            # The others were found by reading the files for them alone.
+            assert sum(map(len, intake._seen._ids.values())) <= 100 + start + 25
+        if order == "in order":
+            assert sum(map(len, intake._seen._ids.values())) <= 200
+        assert intake.commit({}).new == 0
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
