@@ -58,7 +58,7 @@ def _program() -> Check:
 
 def _archive(root: Path, ledger: Ledger) -> Check:
     if not ledger.entries:
-        place = next(one for one in (root, *root.absolute().parents) if one.exists())
+        place = _nearest(root)
         if not (place.is_dir() and os.access(place, os.W_OK | os.X_OK)):
             return Check("archive", "failed", f"'{root}' cannot be made: '{place}' may not be written", _OTHER)
         return Check("archive", "ok", f"none at '{root}' yet", "'kubedossier snapshot' or 'import' makes it.")
@@ -76,7 +76,12 @@ _OTHER = "Give this user the right to write there, or name another folder with -
 
 
 def _is_closed(folder: Path) -> bool:
-    return folder.exists() and not os.access(folder, os.W_OK | os.X_OK)
+    return os.path.lexists(folder) and not os.access(folder, os.W_OK | os.X_OK)
+
+
+def _nearest(path: Path) -> Path:
+    """The path, or the folder above it that is there already and would hold it."""
+    return next(one for one in (path, *path.absolute().parents) if os.path.lexists(one))
 
 
 def _clock(ledger: Ledger | None, now: datetime) -> Check:
@@ -100,7 +105,7 @@ def _witness(ledger: Ledger | None) -> Iterator[Check]:
     except (OSError, RuntimeError) as error:
         yield Check("witness", "failed", f"heads cannot be kept: {error}", _WITNESS)
         return
-    place = next(one for one in (path, *path.parents) if one.exists())
+    place = _nearest(path)
     seq, digest = ledger.head
     if not os.access(place, os.W_OK):
         yield Check("witness", "failed", f"'{path}' cannot be written", _WITNESS)
@@ -118,7 +123,7 @@ _WITNESS = "Have KUBEDOSSIER_WITNESS name a file outside the archive that can be
 
 def _room(root: Path) -> Iterator[Check]:
     """Room where the archive is or will be, and where temporary files go."""
-    place = next(one for one in (root, *root.absolute().parents) if one.exists())
+    place = _nearest(root)
     yield _free("disk", place, f"where the archive is, '{place}'")
     try:
         with tempfile.NamedTemporaryFile(prefix="kubedossier-doctor-") as file:

@@ -176,6 +176,10 @@ def key_figures(
     share = seen.denied / seen.events if seen.events else None
     share_before = seen.previous_denied / seen.previous_events if seen.previous_events else None
 
+    days_before = f"{before.collected} / {before.days} {then}" if known else "no earlier record"
+    if not known and collected < total:
+        days_before = f"{total - collected:,} not attested"
+
     def against(was: int, now: int) -> str:
         return f"{change(None, was=was, now=now)} vs. {month}" if seen.previous_known else "no earlier record"
 
@@ -187,7 +191,7 @@ def key_figures(
         KeyFigure(
             "Days collected",
             f"{collected} / {total}",
-            f"{before.collected} / {before.days} {then}" if known else "no earlier record",
+            days_before,
             "bad" if {MISSING, DROPPED} & set(states) else "good" if collected == total and known else "plain",
             marks["coverage"],
         ),

@@ -217,7 +217,7 @@ def _fail(report: Report, threshold: Literal["exception", "review"]) -> None:
 
 
 def _first(given: str | None, configured: str | None) -> str:
-    return given if given is not None else configured or ""
+    return (given if given is not None else configured or "").strip()
 
 
 def _issued(text: str | None) -> datetime | None:
