@@ -17,9 +17,16 @@ class Check:
         state: whether it works; a warning is what works and should not stay so.
         found: what was seen.
         next: what to do; empty where there is nothing to do.
+        about: whose it is, such as a Console's; empty where it is this machine's.
     """
 
     topic: str
     state: State
     found: str
     next: str = ""
+    about: str = ""
+
+    @property
+    def name(self) -> str:
+        """Whose and what, for a sentence."""
+        return f"{self.about} {self.topic}".strip()

@@ -19,26 +19,25 @@ SKEW_S = 60.0
 """How far the clocks may be apart: a token's life, and the end of what was collected, rest on them."""
 
 
-def examine(console: Console, topic: str, *, now: datetime) -> Iterator[Check]:
+def examine(console: Console, *, now: datetime) -> Iterator[Check]:
     """Look at a Console, step by step.
 
     Args:
         console: not asked anything yet.
-        topic: what the checks call it.
         now: aware UTC, of this machine.
     """
     step = "address"
     try:
         headers = console.hail()
-        yield Check(f"{topic} {step}", "warning" if console.trust.insecure else "ok", *_reached(console))
-        yield from _clock(headers.get("date", ""), topic, now)
+        yield Check(step, "warning" if console.trust.insecure else "ok", *_reached(console))
+        yield from _clock(headers.get("date", ""), now)
         step = "login"
         kind = console.log_in()
-        yield Check(f"{topic} {step}", "ok", f"'{console.login.account or 'a ready token'}' is let in ({kind})")
+        yield Check(step, "ok", f"'{console.login.account or 'a ready token'}' is let in ({kind})")
         step = "events"
-        yield Check(f"{topic} {step}", "ok", _has(console, survey(console)))
+        yield Check(step, "ok", _has(console, survey(console)))
     except SourceError as error:
-        yield Check(f"{topic} {step}", "failed", error.message, error.hint)
+        yield Check(step, "failed", error.message, error.hint)
 
 
 def _reached(console: Console) -> tuple[str, str]:
@@ -50,7 +49,7 @@ def _reached(console: Console) -> tuple[str, str]:
     return f"{where} answers, with a trusted certificate (SHA-256 {console.certificate_sha256[:16]})", ""
 
 
-def _clock(date: str, topic: str, now: datetime) -> Iterator[Check]:
+def _clock(date: str, now: datetime) -> Iterator[Check]:
     """The Console's clock against this machine's, where it tells the time."""
     try:
         told = parsedate_to_datetime(date)
@@ -58,10 +57,10 @@ def _clock(date: str, topic: str, now: datetime) -> Iterator[Check]:
         return
     apart = (now - (told if told.tzinfo else told.replace(tzinfo=UTC))).total_seconds()
     if abs(apart) <= SKEW_S:
-        yield Check(f"{topic} clock", "ok", f"within {SKEW_S:.0f} seconds of this machine's")
+        yield Check("clock", "ok", f"within {SKEW_S:.0f} seconds of this machine's")
         return
     words = f"this machine is {abs(apart):,.0f} seconds {'ahead' if apart > 0 else 'behind'}"
-    yield Check(f"{topic} clock", "warning", words, "Set both clocks by NTP: coverage ends where this machine says.")
+    yield Check("clock", "warning", words, "Set both clocks by NTP: coverage ends where this machine says.")
 
 
 def _has(console: Console, found: Survey) -> str:

@@ -52,7 +52,8 @@ def doctor(archive_path, tmp_path, monkeypatch):
     def run(*arguments: str):
         result = CliRunner().invoke(cli, ["--archive", str(archive_path), "doctor", "-f", "json", *arguments])
         assert result.exception is None or isinstance(result.exception, FindingsError), result.output
-        return {one["check"]: one for one in json.loads(result.stdout)["checks"]}, result.exception
+        lines = json.loads(result.stdout)["checks"]
+        return {f"{one['about']} {one['check']}".strip(): one for one in lines}, result.exception
 
     return run
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import textwrap
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -76,12 +77,15 @@ def command(settings: Settings, /, console_option: str | None, offline: bool, sh
     now = datetime.now(UTC)
     checks: list[Check] = []
     for one in _checks(settings, console_option, offline, given, now):
-        checks.append(one)
         if shape == "text":
-            _show(one)
-    failed = [one.topic for one in checks if one.state == "failed"]
+            _show(one, is_first=bool(one.about) and (not checks or checks[-1].about != one.about))
+        checks.append(one)
+    failed = [one.name for one in checks if one.state == "failed"]
     if shape == "json":
-        lines = [{"check": one.topic, "state": one.state, "found": one.found, "next": one.next} for one in checks]
+        lines = [
+            {"about": one.about, "check": one.topic, "state": one.state, "found": one.found, "next": one.next}
+            for one in checks
+        ]
         write_line(json.dumps({"at": f"{now:%Y-%m-%dT%H:%M:%SZ}", "failed": len(failed), "checks": lines}, indent=2))
     if failed:
         raise FindingsError(f"{len(failed)} of {len(checks)} checks failed: {', '.join(failed)}")
@@ -106,26 +110,26 @@ def _checks(
         return
     named = [named_console(settings, console_option)] if console_option else list(config.consoles.values())
     for one in named:
-        yield from _console(one, given, now, several=len(named) > 1)
+        for check in _console(one, given, several=len(named) > 1):
+            yield replace(check, about=f"Console {one.name}".strip())
 
 
-def _console(named: ConsoleConfig, given: dict[str, Any], now: datetime, *, several: bool) -> Iterator[Check]:
+def _console(named: ConsoleConfig, given: dict[str, Any], *, several: bool) -> Iterator[Check]:
     from kubedossier.analytics.checks import Check
     from kubedossier.analytics.ingest.console_health import examine
 
-    topic = f"Console {named.name}".strip()
     for path in (named.password_file, named.token_file):
         if path and _others_may_read(path):
             found = f"'{path}' may be read by other users of this machine"
-            yield Check(f"{topic} secret", "warning", found, f"chmod 600 '{path}'")
+            yield Check("secret", "warning", found, f"chmod 600 '{path}'")
     options = given | {"api_version": None, "project": None, "connections": 1, "give_up_after": _PATIENCE_S}
     try:
         console = open_console(named, options, own_login=several)
     except KubedossierError as error:
-        yield Check(f"{topic} login", "failed", error.message, error.hint)
+        yield Check("login", "failed", error.message, error.hint)
         return
     with console:
-        yield from examine(console, topic, now=now)
+        yield from examine(console, now=datetime.now(UTC))
 
 
 def _others_may_read(path: Path) -> bool:
@@ -135,9 +139,13 @@ def _others_may_read(path: Path) -> bool:
         return False
 
 
-def _show(check: Check) -> None:
+def _show(check: Check, *, is_first: bool) -> None:
     """One check: its state, its topic, what was found, and what to do next on lines of their own."""
     import shutil
+
+    if is_first:
+        write_line()
+        write_line(click.style(visible(check.about), bold=True))
 
     width = max(40, min(_WIDEST, shutil.get_terminal_size().columns))
     sign = f"{_SIGNS[check.state]:<10}"
