@@ -86,7 +86,7 @@ def build(archive: Archive, period: Period, request: Request) -> Report:
             answers("anonymous_access"), request.thresholds.anonymous, mark=marks["anonymous_access"]
         ),
         own=own,
-        custody=custody(asked, cover_head, checked),
+        custody=custody(asked, cover_head, checked, archive.ledger.entries),
         evidence=asked.collection.evidence,
         method=wording.METHOD,
         limits=wording.LIMITS,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -16,10 +17,13 @@ from kubedossier.reports.observed import Observed
 from kubedossier.reports.observing import distinct
 from kubedossier.reports.pieces import Fact, Value
 from kubedossier.reports.population import population, population_words
+from kubedossier.reports.text import plain as plain_text
 
 if TYPE_CHECKING:
     from kubedossier.analytics.archive import Archive
     from kubedossier.analytics.periods import Period
+
+SOURCES_SHOWN = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +105,15 @@ def cover(asked: Asked, head: Head, period: Period, request: Request, seen: Obse
     )
 
 
-def custody(asked: Asked, head: Head, checked: int) -> tuple[Fact, ...]:
-    """The chain of custody: the archive, who collected, what was checked and what counted."""
+def custody(asked: Asked, head: Head, checked: int, entries: Sequence[Mapping[str, Any]]) -> tuple[Fact, ...]:
+    """The chain of custody: the archive, what was asked, who collected, what was checked and what counted.
+
+    Args:
+        asked: the answers.
+        head: the report's place in the ledger.
+        checked: how many files were compared with the ledger.
+        entries: of the ledger.
+    """
     runs = asked.frame("receipts")
     who = sorted({(row["actor"] or "", row["host"] or "", row["tool"] or "") for row in runs.iter_rows(named=True)})
     people: list[Fact] = [
@@ -113,8 +124,27 @@ def custody(asked: Asked, head: Head, checked: int) -> tuple[Fact, ...]:
         Fact("Archive", (head.archive_id or "none",), mono=True),
         Fact("As of ledger entry", (f"{head.seq}:{head.hash}",), mono=True),
         Fact("That entry was made", (f"{head.at:%Y-%m-%d %H:%M:%S} UTC",)),
+        *_sources(runs["seq"].to_list(), entries),
         *people,
         Fact("Checked before counting", (f"{counted(checked, 'file')} of events, SHA-256 as in the ledger",)),
         *wording.rules_fact(asked.answers["techniques"].rules),
         Fact("Counted with", (", ".join(f"{name} {version}" for name, version in tool_versions()),)),
     )
+
+
+def _sources(seqs: Sequence[int], entries: Sequence[Mapping[str, Any]]) -> list[Fact]:
+    """Which Consoles were asked, of which version, as whom, and how sure it was whom one spoke to."""
+    asked = [entries[seq - 1] for seq in seqs]
+    found = sorted({_source(one["source"]) for one in asked if one["type"] == "snapshot" and one.get("source")})
+    more = [Fact("Source asked", (f"and {counted(len(found) - SOURCES_SHOWN, 'other')}, in the ledger",))]
+    shown = [Fact("Source asked", (Value(url), f": {words}; as ", Value(who))) for url, words, who in found]
+    return shown[:SOURCES_SHOWN] + (more if len(found) > SOURCES_SHOWN else [])
+
+
+def _source(source: Mapping[str, Any]) -> tuple[str, str, str]:
+    """URL, a few words, and the account of what the ledger says of a source."""
+    version, tls = source.get("console_version"), source.get("tls") or {}
+    certificate = "certificate checked" if tls.get("verified") else "certificate not checked"
+    console = f"Console {plain_text(str(version))}" if version else "a Console that does not tell its version"
+    words = f"{console}, API {plain_text(str(source.get('api_version') or 'unknown'))}, {certificate}"
+    return str(source.get("url") or "unknown"), words, str(source.get("account") or "a ready token")

@@ -250,6 +250,11 @@ class Report:
         """The findings that somebody has to decide or look at."""
         return tuple(finding for finding in self.findings if finding.rating != "met")
 
+    @property
+    def is_all_attached(self) -> bool:
+        """Whether every row of every answer is attached."""
+        return all(one.attached == one.rows for one in self.evidence)
+
     def attached(self, mark: str) -> int | None:
         """How many rows of an answer are attached; None where all are."""
         one = next(one for one in self.evidence if one.mark == mark)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from kubedossier.analytics.periods import Period
 
 TITLE = "Kubernetes Audit Evidence"
-STRIP = "What the record holds of each day. A report is only as good as its record, so this comes first."
+STRIP = "What the record holds of each day. A report is only as good as its record, so this comes before what it shows."
 CALENDAR = (
     "Shade is the number of events. A cell with 0 was looked at and held nothing; a dash was not collected; "
     "an exclamation mark may have lost events in the Console."

@@ -285,3 +285,13 @@ def test_each_rule_changes_its_rating_with_what_it_reads(busy):
         for change, rating in cases:
             found = {one.rule: one.rating for one in judge(dataclasses.replace(seen, **change))}
             assert found[rule] == rating, (rule, change)
+
+
+def test_the_manifest_names_the_source_its_versions_and_who_asked(busy_report, busy):
+    facts = [one for one in busy_report.custody if one.label == "Source asked"]
+    assert len(facts) == 1  # two runs of one kind
+    words = "".join(part if isinstance(part, str) else part.raw for part in facts[0].text)
+    assert words == (
+        "https://console.example:8083: a Console that does not tell its version, API v33.01, "
+        "certificate not checked; as auditor"
+    )
