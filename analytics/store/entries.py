@@ -81,6 +81,7 @@ class _Entry(Struct):
     files: _Files = _Files()
     added: dict[_Month, _Digest] = {}
     observed: dict[_Month, _Digest] = {}
+    rejected: _Digest | None = None
     digests: dict[str, dict[_Month, _Digest]] = {}
     counts: dict[str, _Count] = {}
     drift: dict[str, _Count] = {}

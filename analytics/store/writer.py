@@ -191,7 +191,7 @@ class EventFiles:
         target.pending_rows += batch.num_rows
         target.pending_bytes += batch.nbytes
         target.rows += batch.num_rows
-        target.incomplete += _incomplete(batch)
+        target.incomplete += incomplete_rows(batch)
         _widen(target, batch)
         if target.pending_rows >= self._profile.rows:
             self._flush(target)
@@ -241,7 +241,7 @@ class EventFiles:
         return added
 
 
-def _incomplete(batch: pa.RecordBatch) -> int:
+def incomplete_rows(batch: pa.RecordBatch) -> int:
     """Events that a record of a higher stage may hide."""
     open_ = pc.fill_null(pc.not_equal(batch.column("stage"), "ResponseComplete"), True)
     count: int = pc.sum(pc.and_(batch.column("audit_key").is_valid(), open_)).as_py() or 0

@@ -6,6 +6,7 @@ import hashlib
 import json
 import shutil
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pyarrow as pa
@@ -22,6 +23,7 @@ from kubedossier.analytics.store import witness
 from kubedossier.analytics.store.commit import Writer
 from kubedossier.analytics.store.compact import compact
 from kubedossier.analytics.store.ledger import NO_HASH, Ledger, entry_line, entry_path
+from kubedossier.analytics.store.rejects import compress, read_rejects
 from kubedossier.analytics.store.retention import collect_garbage, retract
 from kubedossier.analytics.store.verify import verify
 
@@ -290,7 +292,7 @@ def altered_user(table):
     [
         (altered_text, {"digest", "event-altered"}),
         (altered_user, {"event-altered"}),
-        (lambda table: table.slice(1), {"digest", "file-rows"}),
+        (lambda table: table.slice(1), {"digest", "file-range", "file-rows"}),
         (lambda table: pa.concat_tables([table, table.slice(0, 1)]), {"digest", "file-rows", "event-repeated"}),
     ],
     ids=["raw altered", "column altered", "event removed", "event repeated"],
@@ -311,7 +313,41 @@ def test_an_event_moved_between_snapshots_is_found_even_when_hashed_again(root):
     rewrite_parquet(root, other, lambda table: pa.concat_tables([table, moved]))
     without_witness(root)
     assert kinds(root) == set()
-    assert kinds(root, "deep") == {"digest", "file-rows"}
+    assert kinds(root, "deep") == {"digest", "file-range", "file-rows"}
+
+
+def test_a_month_that_was_taken_out_of_the_list_is_found_even_when_hashed_again(root):
+    for seq, entry in enumerate(Ledger.read(root).entries, 1):
+        for one in entry.get("files", {}).get("add", ()):
+            if one["role"] == "events":
+                (root / one["path"]).unlink()
+                rewrite_entry(root, seq, lambda entry: entry["files"]["add"].pop(0))
+    without_witness(root)
+    assert kinds(root) == set()
+    assert kinds(root, "deep") == {"digest"}
+
+
+@pytest.mark.parametrize("change", [{"incomplete": 3}, {"max_time": "2026-10-02T00:00:00.000000Z"}, {"min_time": None}])
+def test_facts_that_let_questions_leave_a_file_out_are_held_against_it(root, change):
+    rewrite_entry(root, 2, lambda entry: entry["files"]["add"][0].update(change))
+    without_witness(root)
+    assert kinds(root) == set()
+    assert kinds(root, "deep") == {"file-range"}
+
+
+def test_an_altered_reject_is_found_even_when_everything_was_hashed_again(root):
+    (file,) = Ledger.read(root).live("rejects")[:1]
+    rejects = [replace(one, raw=b"OOPS") for one in read_rejects(root, file)]
+    data = compress([one.line() for one in rejects])
+    (root / file.path).write_bytes(data)
+
+    def fix(entry):
+        entry["files"]["add"][-1].update(sha256=hashlib.sha256(data).hexdigest(), bytes=len(data))
+
+    rewrite_entry(root, 2, fix)
+    without_witness(root)
+    assert kinds(root) == set()
+    assert kinds(root, "deep") == {"digest"}
 
 
 def test_what_rules_of_another_version_said_is_no_alteration(archive_path):
