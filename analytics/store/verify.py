@@ -246,8 +246,9 @@ def _unknown(root: Path, strangers: list[str]) -> Iterator[Finding]:
     listed = _walk(root)[0].files
     for name in strangers:
         size = _size(root / name)
-        if size is not None and name not in listed and moving.get(name) != size:
-            yield Finding("file-unknown", name, "no file the ledger does not list", f"{size:,} bytes")
+        if name not in listed and os.path.lexists(root / name) and (size is None or moving.get(name) != size):
+            found = "no plain file" if size is None else f"{size:,} bytes"
+            yield Finding("file-unknown", name, "no file the ledger does not list", found)
 
 
 def _below(folder: Path) -> Iterator[tuple[Path, str]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from kubedossier.cli import Settings, example
-from kubedossier.cli.output import write_line
+from kubedossier.cli.output import counted, write_line
 from kubedossier.cli.witnessed import warn_unless_witnessed
 
 
@@ -37,14 +37,14 @@ def command(settings: Settings, dry_run: bool, wait: bool) -> None:
     if dry_run:
         for merge in plan(ledger, now):
             how = "a file a day" if merge.by_day else "one file"
-            write_line(f"{merge.month}  {len(merge.files):>6,} files to {how}")
+            write_line(f"{merge.month:<8}  {counted(len(merge.files), 'file'):>12} to {how}")
         return
     done = 0
     for one in compact(root, now, wait=wait):
         done += 1
         write_line(
-            f"{one.month}  {one.files_before:>6,} files {one.bytes_before:>14,} B"
-            f"  ->  {one.files_after:>4,} files {one.bytes_after:>14,} B"
+            f"{one.month:<8}  {counted(one.files_before, 'file'):>12} {one.bytes_before:>14,} B"
+            f"  ->  {counted(one.files_after, 'file'):>8} {one.bytes_after:>14,} B"
         )
     if done:
         warn_unless_witnessed(root)

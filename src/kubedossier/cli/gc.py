@@ -6,7 +6,7 @@ import click
 
 from kubedossier.cli import Settings, example
 from kubedossier.cli.diagnostics import say
-from kubedossier.cli.output import write_line
+from kubedossier.cli.output import counted, write_line
 from kubedossier.cli.witnessed import warn_unless_witnessed
 
 
@@ -33,10 +33,11 @@ def command(settings: Settings, yes: bool, wait: bool) -> None:
     found = collect_garbage(root, wait=wait) if yes else garbage(Archive(root).ledger)
     for one in found:
         write_line(f"{one.path}  {one.bytes:,} B")
+    amount = f"{counted(len(found), 'file')}, {sum(one.bytes for one in found):,} B"
     if not found:
         say("Nothing to delete.")
     elif not yes:
-        say(f"{len(found):,} files, {sum(one.bytes for one in found):,} B would be deleted; add --yes to do it.")
+        say(f"{amount} would be deleted; add --yes to do it.")
     else:
         warn_unless_witnessed(root)
-        say(f"{len(found):,} files, {sum(one.bytes for one in found):,} B deleted.")
+        say(f"{amount} deleted.")

@@ -92,7 +92,7 @@ def _show(path: str, status: Status) -> None:
     if not status.last_collected:
         rows.append(("Collected", "nothing from a Console; imports are not attested to be complete"))
     if status.retracted:
-        rows.append(("Retracted", f"{status.retracted} snapshots are out of the views"))
+        rows.append(("Retracted", f"{counted(status.retracted, 'snapshot')}, out of all views"))
     rows += _judged(status)
     for name, text in rows:
         write_line(f"{name:<10} {visible(text)}")

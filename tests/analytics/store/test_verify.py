@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 from contextlib import suppress
 from dataclasses import replace
@@ -124,6 +125,12 @@ def test_an_inserted_file_is_found(root):
     assert kinds(root, "quick") == {"file-unknown"}
     (root / "ledger" / "notes.txt").write_text("x")
     assert kinds(root, "quick") == {"file-unknown"}
+
+
+def test_what_is_no_file_is_found_like_an_inserted_one(root):
+    os.mkfifo(parquet(root).with_name("pipe"))
+    (finding,) = verify(root, level="quick").findings
+    assert (finding.kind, finding.found) == ("file-unknown", "no plain file")
 
 
 def test_a_symbolic_link_is_found(root):
