@@ -53,6 +53,10 @@ class Fetched:
         """The first rows."""
         return Fetched(self.names, self.held[:count])
 
+    def none(self) -> Fetched:
+        """No row; unlike the first none of them, it keeps nothing of the others in memory."""
+        return Fetched(self.names, () if isinstance(self.held, Sequence) else self.held.schema.empty_table())
+
     def table(self, columns: Sequence[Column]) -> pa.Table:
         """The rows as an Arrow table, tuples by the types that the columns declare."""
         if not isinstance(self.held, Sequence):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import pyarrow as pa
 
-_BATCH = 8192
+_BATCH = 4096
 """Rows written at once: few enough that their text stays in the processor's cache."""
 _FIRST_PLAIN = 0x20
 

@@ -9,6 +9,7 @@ list folders, never put a user's value into SQL text, and never let foreign SQL 
 from __future__ import annotations
 
 import re
+import sys
 import threading
 import weakref
 from collections.abc import Mapping
@@ -99,9 +100,14 @@ class Engine:
             connection.close()
 
     def release(self) -> None:
-        """Close the database; DuckDB keeps what a large answer took until then. Who is at a question, ends it."""
+        """Close the database: DuckDB keeps what a large answer took until then, and Arrow keeps it for the next.
+
+        Whoever is at a question ends it undisturbed.
+        """
         with self._lock:
             self._base.clear()
+        if arrow := sys.modules.get("pyarrow"):
+            arrow.default_memory_pool().release_unused()
 
     def foreign(self, scope: Scope) -> duckdb.DuckDBPyConnection:
         """A connection of its own with all views, on which nothing but these can be read and no file written."""

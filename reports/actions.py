@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from kubedossier.analytics.thresholds import OfficeHours
 
 _NAMES = ("user", "impersonated_user", "kind", "action", "cluster", "decision")
+_COLUMNS = ("time", *_NAMES, "status_code", "denied", "is_new", "target", "source_ips", "detail", "event_id")
 _TARGET = ("namespace", "resource", "name", "subresource")
 
 
@@ -96,7 +97,7 @@ class Actions:
         nothing: dict[str, Any] = {"detail": pl.List(pl.String), "impersonated_user": pl.String}
         missing = [pl.lit(None, kind).alias(name) for name, kind in nothing.items() if name not in frame.columns]
         flags = (denials(frame).alias("denied"), new.took(frame).alias("is_new"))
-        return cls._kept(frame.with_columns(target, *missing, *flags))
+        return cls._kept(frame.with_columns(target, *missing, *flags).select(*_COLUMNS))
 
     @classmethod
     def _kept(cls, frame: pl.DataFrame) -> Actions:
@@ -159,6 +160,10 @@ class Actions:
         whole = len(rows) == len(found)
         return self.frame.hstack(pl.DataFrame(found if whole else found.take(rows.to_arrow())))
 
+    def none(self) -> Actions:
+        """None of them."""
+        return Actions(self.frame.clear(), self.store)
+
     def rows(self, indexes: Sequence[int]) -> Actions:
         """Some of them by their place."""
         import polars as pl
@@ -214,6 +219,8 @@ class Actions:
         import pyarrow as pa
         import pyarrow.compute as pc
 
+        if not events:
+            return pl.Series(dtype=pl.UInt32).implode()
         wanted = pa.array([bytes.fromhex(one) for one in events], self.store.schema.field("event_id").type)
         found = pc.indices_nonzero(pc.is_in(self.store["event_id"], wanted))
         return pl.Series(found, dtype=pl.UInt32).implode()

@@ -36,6 +36,7 @@ _NEW = ("first_seen_users", "first_seen_ips")
 QUERIES = (
     "activity_by_day", "coverage", "coverage_by_cluster", "gaps", "grave_changes", "receipts", "windows",
     "techniques_by_day", "tactics_by_day", "top_users", "user_days", *_RANKED, *_NEW, *BY_EVENT,
+    "anonymous_access",
 )  # fmt: skip
 """Names of all that every report asks."""
 
@@ -86,22 +87,26 @@ class _Asking:
         self.marks[topic] = self.collection.add(answer, about=about)
 
     def keep_some(
-        self, topic: str, name: str, held: Callable[[pl.DataFrame], Held], *, like: str = "activity", about: str = ""
+        self, topic: str, name: str, held: Callable[[pl.DataFrame], Held], like: tuple[str, str], about: str = ""
     ) -> list[Held]:
-        """An answer that may be too large; gives what ``held`` keeps of each part. The period is that of ``like``."""
-        days = self.answers[like]
-        parts = parts_of(days.period, days.frame.select("date", "events").iter_rows())
+        """An answer that may be too large; gives what ``held`` keeps of each part.
+
+        ``like`` is a topic with the same period, and its column with the most rows that there can be on a day.
+        """
+        days = self.answers[like[0]]
+        parts = parts_of(days.period, days.frame.select("date", like[1]).iter_rows())
         answer, rows, kept = gathered(self.archive, name, parts, days, held)
         self.answers[topic] = answer
         self.marks[topic] = self.collection.add(answer, about=about, rows=rows)
+        self.archive.release()
         return kept
 
     def keep_new(self, name: str, *, has_past: bool) -> None:
         """Who or what is new: no row is needed where nothing can be."""
         answer = self.archive.answer(name, period=self.period, limit=0)
         self.marks[name] = self.collection.add(answer)
-        self.frames[name] = answer.frame if has_past else answer.frame.clear()
-        self.answers[name] = replace(answer, fetched=answer.fetched.head(0))
+        self.answers[name] = replace(answer, fetched=answer.fetched.none())
+        self.frames[name] = (answer if has_past else self.answers[name]).frame
         self.archive.release()
 
 
@@ -128,9 +133,12 @@ def ask(archive: Archive, period: Period) -> Asked:
         asking.keep_new(name, has_past=recorded)
     users, addresses = asking.frames["first_seen_users"]["user"], asking.frames["first_seen_ips"]["source_ip"]
     new = newcomers(users.to_list(), addresses.to_list(), has_past=recorded)
-    acts = asking.keep_some("privileged_actions", "privileged_actions", lambda rows: Actions.from_rows(rows, new))
-    for name, held in (("denied_requests", request_tables.held), ("anonymous_access", pl.DataFrame)):
-        asking.frames[name] = pl.concat(asking.keep_some(name, name, held))
+    acts = asking.keep_some(
+        "privileged_actions", "privileged_actions", lambda rows: Actions.from_rows(rows, new), ("activity", "events")
+    )
+    refused = asking.keep_some("denied_requests", "denied_requests", request_tables.held, ("activity", "denied"))
+    asking.frames["denied_requests"] = pl.concat(refused)
+    keep("anonymous_access", archive.answer("anonymous_access", period=period, limit=0))
     keep("activity_before", archive.answer("activity_by_day", period=before), "-before")
     keep("coverage_before", coverage_before, "-before")
     keep("users_before", archive.answer("top_users", period=before, limit=0), "-before")
@@ -138,8 +146,8 @@ def ask(archive: Archive, period: Period) -> Asked:
         "privileged_before",
         "privileged_actions",
         lambda rows: Actions.from_rows(rows, new).to_compare(),
-        like="activity_before",
-        about="-before",
+        ("activity_before", "events"),
+        "-before",
     )
     archive.release()
     kept = (asking.answers, asking.marks, asking.collection, asking.frames)

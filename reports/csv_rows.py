@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 _FORMULA = r"\A[=+\-@\t\r]"
-_BATCH = 8192
+_BATCH = 4096
 
 
 def csv_head(names: Iterable[str]) -> bytes:

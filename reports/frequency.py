@@ -17,11 +17,13 @@ def bursts(actions: Actions, before: Actions, limits: Burst) -> tuple[Actions, i
     """The actions of all days that are far above the identity's own median day, and the number of these days."""
     import polars as pl
 
-    day = (_name("user").alias("who"), pl.col("time").dt.date().alias("day"))
+    day = (pl.col("user").fill_null("").alias("who"), pl.col("time").dt.date().alias("day"))
     days = pl.concat([one.frame.select(day) for one in (actions, before)]).group_by("who", "day").len("number")
     number = pl.col("number")
     above = number >= limits.factor * number.median().over("who")
     high = days.filter(number >= limits.at_least, number.len().over("who") > 1, above)
+    if high.is_empty():
+        return actions.none(), 0
     found = actions.frame.with_columns(day).join(high, on=["who", "day"], how="semi", maintain_order="left")
     return Actions(found.drop("who", "day"), actions.store), found.select("who", "day").n_unique()
 
@@ -31,28 +33,27 @@ def bulk_reads(actions: Actions, limits: BulkSecrets) -> Actions:
     import polars as pl
 
     reads = actions.of_kind(("secret access",))
-    wide = (pl.col("target") == "secrets") & (pl.col("action") == "list")
-    frame = reads.read("target").with_columns(
-        _name("user").alias("reader"), reads.is_by(("human",)).alias("person"), pl.int_range(pl.len()).alias("place")
-    )
-    chosen = set(frame.filter(pl.col("person") & wide)["place"].to_list())
-    for places, moments, secrets in _hasty(frame, limits).iter_rows():
+    lists = reads.by(("human",)).where(pl.col("action") == "list").read("target")
+    chosen = set(lists.filter(pl.col("target") == "secrets")["row"].to_list())
+    for rows, moments, secrets in _hasty(reads, limits).iter_rows():
         found = _many_at_once(moments, secrets, limits.within_minutes * 60_000_000, limits.secrets)
-        chosen.update(places[one] for one in found)
-    return reads.rows(sorted(chosen))
+        chosen.update(rows[one] for one in found)
+    return reads.where(pl.col("row").is_in(pl.Series(list(chosen), dtype=pl.UInt32).implode()))
 
 
-def _hasty(reads: pl.DataFrame, limits: BulkSecrets) -> pl.DataFrame:
-    """Places, moments and secrets of everybody who read so often in so little time, whatever it was that was read."""
+def _hasty(reads: Actions, limits: BulkSecrets) -> pl.DataFrame:
+    """Rows, moments and secrets of everybody who read so often in so little time, whatever it was that was read."""
     import polars as pl
 
-    since = pl.col("time") - pl.col("time").shift(limits.secrets - 1).over("reader")
-    hasty = reads.filter((since < pl.duration(minutes=limits.within_minutes)).any().over("reader"))
-    secret = pl.struct(_name("cluster"), "target").rank("dense")
+    reader = pl.col("user").fill_null("")
+    since = pl.col("time") - pl.col("time").shift(limits.secrets - 1).over(reader)
+    hasty = reads.where((since < pl.duration(minutes=limits.within_minutes)).any().over(reader))
+    secret = pl.struct(pl.col("cluster").to_physical(), "target").rank("dense")
     return (
-        hasty.select("reader", "place", pl.col("time").to_physical().alias("moment"), secret.alias("secret"))
+        hasty.read("target")
+        .select(reader.alias("reader"), "row", pl.col("time").to_physical().alias("moment"), secret.alias("secret"))
         .group_by("reader", maintain_order=True)
-        .agg("place", "moment", "secret")
+        .agg("row", "moment", "secret")
         .drop("reader")
     )
 
@@ -75,9 +76,3 @@ def _many_at_once(moments: Sequence[int], secrets: Sequence[int], within: int, m
             found += range(told, end + 1)
             told = end + 1
     return found
-
-
-def _name(column: str) -> pl.Expr:
-    import polars as pl
-
-    return pl.col(column).cast(pl.String).fill_null("")

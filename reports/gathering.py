@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     from kubedossier.analytics.archive import Archive
 
 Held = TypeVar("Held")
-BY_EVENT = ("privileged_actions", "denied_requests", "anonymous_access")
+BY_EVENT = ("privileged_actions", "denied_requests")
 """The questions that may be asked so: a row is one event of the period, and the order is that of time and event."""
-PART_EVENTS = 120_000
-"""Events of the period that are looked at in one go; a day is not taken apart."""
+PART_ROWS = 60_000
+"""Rows that are asked for in one go, at most; a day is not taken apart."""
 
 
 def gathered(
@@ -55,7 +55,7 @@ def gathered(
     whole = replace(
         answer,
         parameters={**answer.parameters, **span},
-        fetched=answer.fetched.head(0),
+        fetched=answer.fetched.none(),
         period=like.period,
         mixed=like.mixed,
         rules=tuple(sorted(rules)),
@@ -63,12 +63,12 @@ def gathered(
     return whole, writer.written(), kept
 
 
-def parts_of(period: Period, events: Iterable[tuple[date, int]]) -> Iterator[Period]:
-    """A period in parts of whole days with not too many events each; ``events`` are those of each day, in order."""
+def parts_of(period: Period, rows: Iterable[tuple[date, int]]) -> Iterator[Period]:
+    """A period in parts of whole days with not too many rows; ``rows`` are the most of each day, in order."""
     start, seen = period.start, 0
-    for day, number in events:
+    for day, number in rows:
         midnight = datetime.combine(day, time(), UTC)
-        if seen and seen + number > PART_EVENTS and midnight > start:
+        if seen and seen + number > PART_ROWS and midnight > start:
             yield Period(start, midnight, period.label)
             start, seen = midnight, 0
         seen += number

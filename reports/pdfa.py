@@ -8,6 +8,7 @@ identification) and 7.18.5 (alternate descriptions of links).
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -25,6 +26,7 @@ xmlns:pdfaSchema="http://www.aiim.org/pdfa/ns/schema#" xmlns:pdfaProperty="http:
 <pdfaProperty:description>Part of ISO 14289 that the file conforms to</pdfaProperty:description>\
 </rdf:li></rdf:Seq></pdfaSchema:property></rdf:li></rdf:Bag></pdfaExtension:schemas></rdf:Description>"""
 _END = b"</rdf:RDF>"
+_LEVEL, _LEVEL_OF_FILES = 9, 6
 
 
 def finisher(targets: Mapping[str, str]) -> Callable[[Any, pydyf.PDF], None]:
@@ -39,6 +41,7 @@ def finisher(targets: Mapping[str, str]) -> Callable[[Any, pydyf.PDF], None]:
         _unique_associated_files(pdf)
         _describe_links(pdf, targets)
         pdf.catalog["ViewerPreferences"] = pydyf.Dictionary({"DisplayDocTitle": "true"})
+        _compress_once(pdf)
 
     return finish
 
@@ -59,3 +62,16 @@ def _describe_links(pdf: pydyf.PDF, targets: Mapping[str, str]) -> None:
         if isinstance(item, pydyf.Dictionary) and item.get("Subtype") == "/Link" and "Dest" in item:
             anchor = item["Dest"].string
             item["Contents"] = pydyf.String(targets.get(anchor, "Go to this place in the report"))
+
+
+def _compress_once(pdf: pydyf.PDF) -> None:
+    """Compress what the writer would compress twice: to write it, and for the file's identifier.
+
+    The attached rows get a lower level: half the time for a twentieth more.
+    """
+    for item in pdf.objects:
+        if isinstance(item, pydyf.Stream) and item.compress and all(isinstance(part, bytes) for part in item.stream):
+            level = _LEVEL_OF_FILES if item.extra.get("Type") == "/EmbeddedFile" else _LEVEL
+            item.stream = [zlib.compress(b"\n".join(item.stream), level)]
+            item.extra["Filter"] = "/FlateDecode"
+            item.compress = False

@@ -62,7 +62,7 @@ def test_csv_tells_null_from_empty_and_writes_times_in_utc():
     )
 
 
-@pytest.mark.parametrize("batch", [2, 8192])
+@pytest.mark.parametrize("batch", [2, 4096])
 @pytest.mark.parametrize("name", COLUMNS)
 def test_a_column_at_once_gives_what_its_values_give_alone(name, batch, monkeypatch):
     monkeypatch.setattr(csv_rows, "_BATCH", batch)

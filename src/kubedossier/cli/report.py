@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from datetime import UTC, date, datetime, time
 from pathlib import Path
@@ -21,6 +22,12 @@ if TYPE_CHECKING:
 
 LONGEST_TITLE = 80
 PAPERS = ("a4", "letter")
+_SPARING = {
+    "ARROW_DEFAULT_MEMORY_POOL": "system",
+    "_RJEM_MALLOC_CONF": "dirty_decay_ms:0,muzzy_decay_ms:0",
+}
+"""Where Arrow and polars read, as they are loaded, what to do with free memory: give it back, as a report needs each
+large piece but once. Who has set them otherwise knows why."""
 
 
 @click.command(
@@ -104,6 +111,8 @@ def command(
     Frameworks: soc2, pci-dss, iso27001, nist-800-53, hipaa, cis-kubernetes, dora, nis2, fedramp, and those in the
     folder 'frameworks' of the configuration. Sections of your own are in its folder 'sections'.
     """
+    for variable, choice in _SPARING.items():
+        os.environ.setdefault(variable, choice)
     from kubedossier.analytics.archive import Archive
     from kubedossier.analytics.periods import parse_period
     from kubedossier.cli.diagnostics import detail
