@@ -8,7 +8,6 @@ nothing.
 from __future__ import annotations
 
 import hashlib
-import heapq
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
@@ -32,6 +31,7 @@ from kubedossier.analytics.ingest.console_progress import (
     Waiting,
     WindowRead,
 )
+from kubedossier.analytics.ingest.console_queue import WindowQueue
 from kubedossier.analytics.ingest.console_survey import Survey, count, oldest_time
 from kubedossier.analytics.ingest.console_untimed import fetch_untimed
 from kubedossier.analytics.ingest.console_window import SplitWindow, Window, WindowResult, own_time, read_window
@@ -102,9 +102,7 @@ class Pull:
         self._query = Query(wanted.filters)
         self._most_rows = PAGES_A_WINDOW * wanted.page_size
         self._crew: Crew[Window, Any] | None = None
-        self._todo: list[Window] = []
-        self._under_way: set[Window] = set()
-        self._done: list[WindowResult] = []
+        self._queue = WindowQueue()
         self._staged: list[WindowResult] = []
         self._staged_rows = self._staged_bytes = 0
         self._untimed: set[bytes] = set()
@@ -146,10 +144,11 @@ class Pull:
         assert self._crew is not None
         asked = self._range
         expected = count(self._console, self._wanted.filters, asked.start, asked.end)
-        self._todo = sorted(plan_windows(self._wanted, asked, self._found, expected=expected))
+        windows = plan_windows(self._wanted, asked, self._found, expected=expected)
+        self._queue = WindowQueue(windows, self._wanted.connections)
         yield Started(asked, expected, self._resumed)
-        while self._todo or self._under_way:
-            self._dispatch()
+        while self._queue:
+            self._queue.give(self._crew.give)
             message = self._crew.take()
             if isinstance(message, Failure):
                 raise message.error
@@ -173,36 +172,16 @@ class Pull:
         if now is not None and self._counted < min(expected, now):
             self._late_gaps.append(Gap(self._claimable, "unstable"))
 
-    def _dispatch(self) -> None:
-        """Keep the threads busy, oldest window first, without running far ahead of one that takes long."""
-        assert self._crew is not None
-        size = self._wanted.connections
-        while self._todo and len(self._under_way) < size and self._may_run_ahead(4 * size):
-            window = heapq.heappop(self._todo)
-            self._under_way.add(window)
-            self._crew.give(window)
-
-    def _may_run_ahead(self, most: int) -> bool:
-        """Whether the next window is one that finished ones wait for, or few enough wait."""
-        return len(self._done) < most or self._todo[0] < max(one.window for one in self._done)
-
     def _take(self, message: WindowResult | SplitWindow) -> None:
-        self._under_way.discard(message.window)
+        self._queue.put(message)
         if isinstance(message, WindowResult):
-            self._done.append(message)
             self._all_stable &= message.stable
             if message.window.end <= self._range.end:
                 self._counted += len(message.rows)
-            return
-        for part in message.parts:
-            heapq.heappush(self._todo, part)
 
     def _stage(self, *, everything: bool = False) -> None:
-        """Hand finished windows to the archive in the order of time, so that a killed run leaves no holes."""
-        first_open = min([*self._todo[:1], *self._under_way], default=None)
-        ready = [one for one in self._done if everything or first_open is None or one.window < first_open]
-        for result in sorted(ready, key=lambda one: one.window):
-            self._done.remove(result)
+        """Hand finished windows to the archive."""
+        for result in self._queue.ready(everything=everything):
             self._staged.append(result)
             bounds = coverage.range_facts(result.window)
             self._add(result.rows, f"{bounds['from']}..{bounds['to']}")

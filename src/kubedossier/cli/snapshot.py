@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 import signal
 import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +19,7 @@ from kubedossier.cli.consoles import named_console, open_console
 from kubedossier.cli.diagnostics import already_rejected, detail, progress, say, warn
 from kubedossier.cli.every_console import for_every_console
 from kubedossier.cli.output import visible, write_line
+from kubedossier.cli.snapshot_range import check_range, wanted_of
 
 if TYPE_CHECKING:
     from kubedossier.analytics.config import ConsoleConfig
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from kubedossier.analytics.ingest.pull import Pull
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
-_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _REASONS = {
     "dropped": "may have been dropped by the Console",
     "unwindowed": "events without a time could not be fetched",
@@ -113,7 +112,7 @@ def command(ctx: click.Context, /, console_option: str | None, every: bool, **gi
     whose login is used for the Consoles without one.
     """
     settings: Settings = ctx.obj
-    _check_range(given)
+    check_range(given)
     if not every:
         _snapshot(settings, named_console(settings, console_option), given)
         return
@@ -125,7 +124,7 @@ def command(ctx: click.Context, /, console_option: str | None, every: bool, **gi
 def _snapshot(settings: Settings, named: ConsoleConfig, given: dict[str, Any], *, own_login: bool = False) -> None:
     from kubedossier.analytics.ingest.console_survey import survey
 
-    wanted = _wanted(named, given)
+    wanted = wanted_of(named, given)
     with open_console(named, given, own_login=own_login) as console:
         found = survey(console)
         detail(f"{console.address.base} is a Console {found.version or 'of unknown version'}")
@@ -245,51 +244,6 @@ def _interrupts(pull: Pull) -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def _check_range(given: dict[str, Any]) -> None:
-    start, end = _moment("--from", given["start"]), _moment("--to", given["end"])
-    if start and end and start >= end:
-        raise UsageError("The range is empty: --from is not before --to")
-    if start and given["everything"]:
-        raise UsageError("--from-start and --from contradict each other")
-
-
-def _wanted(named: ConsoleConfig, given: dict[str, Any]) -> Wanted:
-    from kubedossier.analytics.ingest.console_address import Filters
-    from kubedossier.analytics.ingest.console_plan import Wanted
-
-    return Wanted(
-        start=_moment("--from", given["start"]),
-        end=_moment("--to", given["end"]),
-        overlap=_duration(given["overlap"] or named.overlap or "24h"),
-        filters=Filters(given["users"], given["techniques"], given["clusters"]),
-        everything=given["everything"],
-        page_size=given["page_size"] or named.page_size or 50,
-        connections=given["connections"] or named.connections or 4,
-    )
-
-
-def _moment(option: str, text: str | None) -> datetime | None:
-    if text is None:
-        return None
-    try:
-        moment = datetime.fromisoformat(text.strip())
-    except ValueError:
-        raise UsageError(
-            f"{option}: '{text}' is not a moment", hint="Write 2026-10-01 or 2026-10-01T08:30:00Z."
-        ) from None
-    moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-    if not 2014 <= moment.year < 2100:
-        raise UsageError(f"{option}: '{text}' lies outside of 2014 to 2099")
-    return moment
-
-
-def _duration(text: str) -> timedelta:
-    match = re.fullmatch(r"(\d{1,6})([smhd])", text.strip())
-    if match is None:
-        raise UsageError(f"--overlap: '{text}' is not a duration", hint="Write 24h, 90m or 7d.")
-    return timedelta(seconds=int(match[1]) * _SECONDS[match[2]])
 
 
 def _shown(window: Window) -> str:
