@@ -11,6 +11,7 @@ import ctypes
 import logging
 import os
 import shutil
+import sys
 import tempfile
 import warnings
 import zlib
@@ -170,7 +171,7 @@ def _weasyprint() -> Any:
     except OSError as error:
         raise KubedossierError(
             f"The PDF needs libraries that are not on this machine: {error}".split("\n")[0],
-            hint=f"On Debian and Ubuntu: {INSTALL_LINE}",
+            hint="brew install pango" if sys.platform == "darwin" else f"On Debian and Ubuntu: {INSTALL_LINE}",
         ) from error
     return weasyprint
 
