@@ -66,7 +66,7 @@ impaired_defences = _grave(
 @rule(
     "off-hours-newcomers",
     section="first-seen",
-    statement="Nobody new acts with privileges when nobody watches.",
+    statement="Nobody new acts with privileges outside office hours.",
     method=lambda limits: (
         f"Exception: a privileged action, not denied, outside office hours ({limits.office_hours.words()}), of an "
         "identity or from an address that the archive does not hold before the period."
@@ -90,7 +90,7 @@ def off_hours_newcomers(seen: Observed) -> Verdict | None:
 @rule(
     "off-hours-secrets",
     section="privileged",
-    statement="People read secrets when others are at work.",
+    statement="People read secrets in office hours.",
     method=lambda limits: (
         f"Review: a person's access to secrets, not denied, outside office hours ({limits.office_hours.words()})."
     ),
@@ -112,7 +112,7 @@ def off_hours_secrets(seen: Observed) -> Verdict:
 @rule(
     "bulk-secrets",
     section="privileged",
-    statement="Secrets are read one by one, by whom they are for.",
+    statement="Nobody reads secrets in bulk who did not before.",
     method=lambda limits: (
         f"Exception: an identity read {limits.bulk_secrets.secrets} or more different secrets within "
         f"{counted(limits.bulk_secrets.within_minutes, 'minute')}, or a person listed those of all namespaces, and did "

@@ -18,7 +18,7 @@ from kubedossier.reports.rules import Verdict, rule
 @rule(
     "completeness",
     section="completeness",
-    statement="The record of the period is complete.",
+    statement="What the Console had of the period was collected.",
     method="Exception: a day was not collected, or the Console may have dropped events of it. Review: a day was "
     "collected in part, or only imported.",
 )
@@ -31,11 +31,14 @@ def completeness(seen: Observed) -> Verdict:
     lost = sorted(by_state.get(MISSING, []) + by_state.get(DROPPED, []))
     rating: Rating = "exception" if lost else "met" if collected == total else "review"
     if collected == total:
-        title, text = "The record is complete.", f"All {counted(total, 'day')} were collected."
+        title, text = (
+            "The record has no gap.",
+            f"All {counted(total, 'day')} were collected, as far as the Console had them.",
+        )
     else:
         incomplete = total - collected
         title = (
-            f"{incomplete} of {counted(total, 'day')} {'is' if incomplete == 1 else 'are'} not attested as complete."
+            f"{incomplete} of {counted(total, 'day')} {'is' if incomplete == 1 else 'are'} not attested as collected."
         )
         words = {
             DROPPED: "The Console may have dropped events before they were read on {}.",
@@ -132,7 +135,7 @@ def population(seen: Observed) -> Verdict | None:
 @rule(
     "integrity",
     section="manifest",
-    statement="Nothing was changed since receipt.",
+    statement="Nothing was changed since receipt, by the ledger.",
     method="No report is made where a file or the chain of the ledger is damaged. Review: a backup was restored, or a "
     "run taken back.",
 )
