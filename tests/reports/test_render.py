@@ -16,7 +16,7 @@ import pikepdf
 import pytest
 
 from kubedossier.analytics.errors import KubedossierError
-from kubedossier.reports import render
+from kubedossier.reports import press, render
 from kubedossier.reports.pieces import Value
 
 AGAIN = """
@@ -208,3 +208,10 @@ def test_whatever_the_seal_is_the_file_carries_it_as_its_identifier(quiet_report
     data = render.pdf_bytes(dataclasses.replace(quiet_report, cover=dataclasses.replace(quiet_report.cover, seal=seal)))
     with opened(data) as pdf:
         assert bytes(pdf.trailer.ID[0]) == seal[:32].encode()
+
+
+@pytest.mark.parametrize(("cut_by", "said"), [("HarfBuzz", False), ("fontTools 4.60.1", True)])
+def test_the_report_says_where_a_missing_library_gives_it_other_bytes(quiet_report, cut_by, said):
+    page = render.html(quiet_report, rendering=f"WeasyPrint 70.0, {press.CUT_BY} {cut_by}")
+    assert f"fonts cut by {cut_by}" in page
+    assert ("libharfbuzz-subset was missing" in page) is said
