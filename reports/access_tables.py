@@ -6,7 +6,7 @@ What is cut stays in the attached data and the table says so.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from itertools import groupby
 from typing import TYPE_CHECKING
@@ -184,7 +184,7 @@ def actions(acts: Actions, above: Collection[str], *, mark: str) -> Table:
 
 def new_users(frame: pl.DataFrame, privileged: Counter[str], *, mark: str) -> Table:
     """Identities that the archive does not hold before the period, those with privileged actions first."""
-    ordered = sorted(frame.rows(named=True), key=lambda row: (-privileged[row["user"]], row["first_time"], row["user"]))
+    ordered = _with_most(frame, "user", privileged)
     rows = tuple(
         (
             value(row["user"]),
@@ -192,9 +192,9 @@ def new_users(frame: pl.DataFrame, privileged: Counter[str], *, mark: str) -> Ta
             minute(row["first_time"]),
             number(row["events"]),
             number(row["clusters"]),
-            number(privileged[row["user"]]),
+            number(row["privileged"]),
         )
-        for row in ordered[:NEW_SHOWN]
+        for row in ordered
     )
     return Table(
         id="first-seen-users",
@@ -214,9 +214,7 @@ def new_users(frame: pl.DataFrame, privileged: Counter[str], *, mark: str) -> Ta
 
 def new_addresses(frame: pl.DataFrame, privileged: Counter[str], *, mark: str) -> Table:
     """Source addresses that the archive does not hold before the period, those with privileged actions first."""
-    ordered = sorted(
-        frame.rows(named=True), key=lambda row: (-privileged[row["source_ip"]], row["first_time"], row["source_ip"])
-    )
+    ordered = _with_most(frame, "source_ip", privileged)
     rows = tuple(
         (
             value(row["source_ip"]),
@@ -224,9 +222,9 @@ def new_addresses(frame: pl.DataFrame, privileged: Counter[str], *, mark: str) -
             number(row["events"]),
             number(row["users"]),
             number(row["clusters"]),
-            number(privileged[row["source_ip"]]),
+            number(row["privileged"]),
         )
-        for row in ordered[:NEW_SHOWN]
+        for row in ordered
     )
     return Table(
         id="first-seen-addresses",
@@ -242,6 +240,17 @@ def new_addresses(frame: pl.DataFrame, privileged: Counter[str], *, mark: str) -
         empty="No source address is new in this period.",
         mark=mark,
     )
+
+
+def _with_most(frame: pl.DataFrame, name: str, privileged: Mapping[str, int]) -> Iterable[Row]:
+    """The rows to show of what is new: those with most privileged actions first, then the earliest."""
+    import polars as pl
+
+    known = {name: list(privileged), "privileged": list(privileged.values())}
+    counts = pl.DataFrame(known, schema={name: pl.String, "privileged": pl.Int64})
+    found = frame.join(counts, on=name, how="left").with_columns(pl.col("privileged").fill_null(0))
+    ranked = found.sort("privileged", "first_time", name, descending=[True, False, False])
+    return ranked.head(NEW_SHOWN).iter_rows(named=True)
 
 
 def _first(groups: pl.Series) -> list[int]:

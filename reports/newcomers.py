@@ -7,6 +7,7 @@ start; for workloads an address counts as new only outside the ranges that clust
 from __future__ import annotations
 
 import ipaddress
+import socket
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ _INSIDE = tuple(
         *("::1/128", "fc00::/7", "fe80::/10"),
     )
 )
+_INSIDE_4 = [(int(one.netmask), int(one.network_address)) for one in _INSIDE if one.version == 4]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +43,10 @@ class Newcomers:
             return pl.repeat(False, actions.height, dtype=pl.Boolean, eager=True)
         kinds = {user: user_kind(user) for user in actions["user"].unique().to_list()}
         user, addresses = pl.col("user"), pl.col("source_ips")
-        telling = {who: [one for one in self.addresses if self._is_telling(one, who)] for who in ("human", None)}
-        came = {who: addresses.list.eval(pl.element().is_in(found)).list.any() for who, found in telling.items()}
+        seen = actions["source_ips"].drop_nulls().explode().unique().to_list()
+        found = [one for one in seen if one in self.addresses]
+        telling = {"human": found, None: [one for one in found if not _is_inside(one)]}
+        came = {who: addresses.list.eval(pl.element().is_in(those)).list.any() for who, those in telling.items()}
         people = user.is_in([one for one, kind in kinds.items() if kind == "human"])
         parts = user.is_in([one for one, kind in kinds.items() if kind in ("node", "system")])
         is_new = user.is_in(list(self.users)).fill_null(False)
@@ -53,10 +57,6 @@ class Newcomers:
         """Privileged actions by new identity and by new address."""
         from_each = actions.select("source_ips").drop_nulls()["source_ips"].list.unique().explode()
         return _counted(actions["user"], self.users), _counted(from_each, self.addresses)
-
-    @staticmethod
-    def _is_telling(address: str, kind: str | None) -> bool:
-        return kind == "human" or not _is_inside(address)
 
 
 def newcomers(users: Iterable[str], addresses: Iterable[str], *, has_past: bool) -> Newcomers:
@@ -85,6 +85,14 @@ def was_denied(row: Mapping[str, Any]) -> bool:
 
 
 def _is_inside(address: str) -> bool:
+    try:
+        number = int.from_bytes(socket.inet_pton(socket.AF_INET, address))  # a tenth of the time, for most are such
+    except (OSError, ValueError):
+        return _is_inside_written_otherwise(address)
+    return any(number & mask == network for mask, network in _INSIDE_4)
+
+
+def _is_inside_written_otherwise(address: str) -> bool:
     try:
         found = ipaddress.ip_address(address)
     except ValueError:

@@ -48,12 +48,22 @@ def _peaks(pid: int) -> dict[int, int]:
     try:
         lines = Path(f"/proc/{pid}/status").read_text().splitlines()
         children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        command = Path(f"/proc/{pid}/cmdline").read_bytes()
     except OSError:
         return {}
     found = {pid: sum(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM"))}
     for child in children:
-        found |= _peaks(int(child))
+        # One that is only being started shares the memory, and the words, of the process that starts it.
+        if _command(child) != command:
+            found |= _peaks(int(child))
     return found
+
+
+def _command(pid: str) -> bytes | None:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return None
 
 
 def report_and_renderer(archive: Path, folder: Path, rounds: int) -> tuple[Cost, Cost, int]:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
+from datetime import UTC, datetime
 from typing import Any
 
 import polars as pl
 import pytest
 
 from kubedossier.analytics.vocabulary import user_kind
+from kubedossier.reports import access_tables
 from kubedossier.reports.newcomers import _is_inside, denials, newcomers, was_denied
 
 USERS = [None, "anna@example.com", "eve@example.com", "system:node:a", "system:apiserver", "system:serviceaccount:a:b"]
@@ -52,3 +55,45 @@ def test_all_rows_at_once_give_what_each_gives_alone(number, has_past):
         assert by_address[address] == sum(address in (row["source_ips"] or ()) for row in found) * (
             address in new.addresses
         )
+
+
+@pytest.mark.parametrize(
+    ("address", "inside"),
+    [
+        ("10.255.0.1", True),
+        ("11.0.0.1", False),
+        ("172.31.255.255", True),
+        ("172.32.0.0", False),
+        ("100.64.0.1", True),
+        ("169.254.169.254", True),
+        ("8.8.8.8", False),
+        ("fe80::1", True),
+        ("2001:db8::1", False),
+        ("::ffff:8.8.8.8", False),
+        ("8.8.8.8.", True),
+        ("8.8.8.256", True),
+        ("8.8.8", True),
+        ("8.8.8.8\x00", True),
+        ("\u0668.8.8.8", True),
+    ],
+)
+def test_an_address_is_inside_a_private_range_or_none_at_all(address, inside):
+    assert _is_inside(address) is inside
+
+
+def test_of_all_that_is_new_those_with_most_privileged_actions_are_shown_then_the_earliest():
+    first = [datetime(2026, 10, day, tzinfo=UTC) for day in (3, 2, 2, 1, *(9,) * 20)]
+    frame = pl.DataFrame(
+        {
+            "source_ip": ["b.c", "d.e", "a.b", "z.z", *(f"x.{n:02}" for n in range(20))],
+            "first_time": first,
+            "events": [1] * 24,
+            "users": [1] * 24,
+            "clusters": [1] * 24,
+        }
+    )
+    table = access_tables.new_addresses(frame, Counter({"b.c": 2, "x.07": 5}), mark="E1")
+    assert table.total == 24
+    assert [row[0].raw for row in table.rows[:5]] == ["x.07", "b.c", "z.z", "a.b", "d.e"]
+    assert [row[0].raw for row in table.rows[5:]] == ["x.00", "x.01", "x.02"]
+    assert [row[-1].text for row in table.rows[:3]] == ["5", "2", "0"]
