@@ -63,6 +63,7 @@ class Derived(NamedTuple):
     Attributes:
         batch: the rows, columns of ``EVENT_SCHEMA``; ``snapshot`` is empty.
         leaves: their leaves, 32 bytes each, one after another.
+        repeats: of each further record of one of these events, its leaf and the number of the event's row.
         rejects: records that are no events, with the reason.
         look_alikes: how often each kind of look-alike came up.
         lines: how many lines the chunk was cut into; 0 where it was records.
@@ -70,6 +71,7 @@ class Derived(NamedTuple):
 
     batch: pa.RecordBatch
     leaves: bytes
+    repeats: list[tuple[bytes, int]]
     rejects: list[tuple[Record, str]]
     look_alikes: dict[str, int]
     lines: int = 0
@@ -103,11 +105,12 @@ def derive_chunk(chunk: Chunk) -> Derived:
         raws = [record.raw for record in chunk]
         formats = {record.source_format for record in chunk}
     ordinary = read_columns(raws) if formats <= _OF_THE_CONSOLE else NONE_ORDINARY
-    others = _others(ordinary.kept, len(raws))
+    others = _others(ordinary, len(raws))
     if isinstance(chunk, Lines):
         rest = _derive((number, chunk.record(raws[number], numbers[number])) for number in others)
     else:
         rest = _derive((number, chunk[number]) for number in others)
+    repeats = [(leaf(raws[number]), row) for number, row in ordinary.repeats.items()]
     batches: list[pa.RecordBatch] = []
     leaves: list[bytes] = []
     if ordinary.kept:
@@ -122,14 +125,17 @@ def derive_chunk(chunk: Chunk) -> Derived:
         order = sorted(range(len(places)), key=places.__getitem__)
         batches = [pa.concat_batches(batches).take(pa.array(order, pa.int32()))]
         leaves = [leaves[number] for number in order]
+        moved = {row: number for number, row in enumerate(order)}
+        repeats = [(one, moved[row]) for one, row in repeats]
     batch = batches[0] if batches else build_batch([], [], "")
-    return Derived(batch, b"".join(leaves), rest.rejects, dict(rest.look_alikes), lines)
+    return Derived(batch, b"".join(leaves), repeats, rest.rejects, dict(rest.look_alikes), lines)
 
 
-def _others(kept: Sequence[int], count: int) -> Sequence[int]:
-    if not kept:
+def _others(ordinary: Ordinary, count: int) -> Sequence[int]:
+    if not ordinary.kept:
         return range(count)
-    return sorted(set(range(count)).difference(kept)) if len(kept) < count else ()
+    read = len(ordinary.kept) + len(ordinary.repeats)
+    return sorted(set(range(count)).difference(ordinary.kept, ordinary.repeats)) if read < count else ()
 
 
 def _batch(ordinary: Ordinary, raws: list[bytes], chunk: Chunk) -> pa.RecordBatch:

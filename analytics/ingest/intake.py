@@ -159,13 +159,13 @@ class Intake:
             self._absorb(self._current(), derived)
 
     def _absorb(self, staged: Staged, derived: Derived) -> None:
-        staged.received += derived.batch.num_rows + len(derived.rejects)
+        staged.received += derived.batch.num_rows + len(derived.repeats) + len(derived.rejects)
         for record, reason in derived.rejects:
             self._reject(staged, record, reason)
         staged.look_alikes.update(derived.look_alikes)
         if derived.batch.num_rows:
             with storage_errors("Writing to the archive"):
-                self._stage(staged, derived.batch, derived.leaves)
+                self._stage(staged, derived.batch, derived.leaves, derived.repeats)
 
     def _reject(self, staged: Staged, record: Record, reason: str) -> None:
         if self._rejects.has(record.source, record.raw):
@@ -175,19 +175,19 @@ class Intake:
         staged.reject_leaves.append(leaf(record.raw))
         staged.reasons[reason] += 1
 
-    def _stage(self, staged: Staged, batch: pa.RecordBatch, leaves: bytes) -> None:
+    def _stage(self, staged: Staged, batch: pa.RecordBatch, leaves: bytes, repeats: list[tuple[bytes, int]]) -> None:
         times = batch.column("time")
         bounds = pc.min_max(times.cast(pa.int64())).as_py()
         ids = split(bytes_of(batch.column("event_id")))
         self._seen.prepare(bounds["min"], bounds["max"], undated=times.null_count > 0, ids=ids)
+        staged.duplicates += len(repeats)
         for name, rows in _rows_by_month(batch).items():
             month = self._month(staged, name)
-            known, fresh = month.known, []
-            for row in rows:
-                if ids[row] not in known:
-                    known.add(ids[row])
-                    fresh.append(row)
+            fresh = _fresh(ids, rows, month.known)
             month.observed += _picked(leaves, rows, batch.num_rows)
+            if repeats:
+                here = frozenset(rows)
+                month.observed += b"".join([one for one, row in repeats if row in here])
             month.added += _picked(leaves, fresh, batch.num_rows)
             staged.duplicates += len(rows) - len(fresh)
             if fresh:
@@ -232,6 +232,18 @@ def _rows_by_month(batch: pa.RecordBatch) -> dict[str, Sequence[int]]:
     for row, day in enumerate(days.to_pylist()):
         rows[names[day]].append(row)
     return dict(rows)
+
+
+def _fresh(ids: list[bytes], rows: Sequence[int], known: set[bytes]) -> Sequence[int]:
+    """The numbers of the rows whose event is not known yet; it is from now on."""
+    some = ids if len(rows) == len(ids) else [ids[row] for row in rows]
+    repeated = known.intersection(some)
+    before = len(known) - len(repeated)
+    known.update(some)
+    if len(known) != before + len(some):  # also within these
+        firsts = {event_id: row for row, event_id in zip(reversed(rows), reversed(some), strict=True)}
+        return sorted(row for event_id, row in firsts.items() if event_id not in repeated)
+    return [row for row, event_id in zip(rows, some, strict=True) if event_id not in repeated] if repeated else rows
 
 
 def _picked(leaves: bytes, rows: Sequence[int], of: int) -> bytes:

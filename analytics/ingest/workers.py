@@ -28,7 +28,8 @@ _PIPE_BYTES = 1024 * 1024
 _ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1", "ARROW_DEFAULT_MEMORY_POOL": "system"}
 _encode = msgspec.msgpack.Encoder().encode
 _decode_chunk = msgspec.msgpack.Decoder(Lines | list[Record]).decode
-_decode_answer = msgspec.msgpack.Decoder(tuple[bytes, list[tuple[Record, str]], dict[str, int], int]).decode
+_Rest = tuple[bytes, list[tuple[bytes, int]], list[tuple[Record, str]], dict[str, int], int]
+_decode_answer = msgspec.msgpack.Decoder(_Rest).decode
 
 
 class Worker:
@@ -72,9 +73,8 @@ class Worker:
                 "A worker process ended before its work was done; nothing of this commit was archived",
                 hint="Is there enough memory? Run the import again.",
             )
-        leaves, rejects, look_alikes, lines = _decode_answer(rest)
         with pa.ipc.open_stream(pa.py_buffer(batch)) as reader:
-            return Derived(reader.read_next_batch(), leaves, rejects, look_alikes, lines)
+            return Derived(reader.read_next_batch(), *_decode_answer(rest))
 
     def stop(self) -> None:
         """End the process."""

@@ -243,6 +243,8 @@ class EventFiles:
 
 def incomplete_rows(batch: pa.RecordBatch) -> int:
     """Events that a record of a higher stage may hide."""
+    if batch.column("audit_key").null_count == batch.num_rows:
+        return 0
     open_ = pc.fill_null(pc.not_equal(batch.column("stage"), "ResponseComplete"), True)
     count: int = pc.sum(pc.and_(batch.column("audit_key").is_valid(), open_)).as_py() or 0
     return count

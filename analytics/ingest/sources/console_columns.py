@@ -9,15 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from hashlib import sha256
-from operator import attrgetter
-from typing import Any, NamedTuple
+from itertools import count
+from operator import attrgetter, itemgetter
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 import pyarrow as pa
 from msgspec.structs import astuple
 
 from kubedossier.analytics.ingest.blob import BLANK, BlobFacts, read_blob
-from kubedossier.analytics.ingest.columns import column, spread
+from kubedossier.analytics.ingest.columns import column, same, spread
 from kubedossier.analytics.ingest.identity import identity_json
 from kubedossier.analytics.ingest.paths import NOTHING, ApiPath, parse_request_uri, parse_resources
 from kubedossier.analytics.ingest.sources.console_json import FORMAT, read_action, vocabulary_flags
@@ -44,6 +45,7 @@ _GROUP = 256
 _DAY_US = 86_400_000_000
 _NEVER = ("audit_key", "techniques_derived", "rules_version")
 """Columns that only raw audit logs fill."""
+_Value = TypeVar("_Value")
 _username, _uid, _groups, _kind = map(attrgetter, ("username", "uid", "groups", "kind"))
 _pairs, _decision, _values = map(attrgetter, ("pairs", "decision", "values"))
 
@@ -52,17 +54,19 @@ class Ordinary(NamedTuple):
     """The ordinary records of a chunk.
 
     Attributes:
-        kept: which records they are, by their numbers, ascending.
+        kept: which records they are, by their numbers, ascending; each event once.
         leaves: of each.
         columns: those of ``EVENT_SCHEMA`` that a record gives by itself; all but ``raw`` and those of its receipt.
+        repeats: for each record that repeats an event, which of the kept ones it repeats, counted from 0.
     """
 
     kept: Sequence[int]
     leaves: Sequence[bytes]
     columns: dict[str, pa.Array]
+    repeats: dict[int, int]
 
 
-NONE_ORDINARY = Ordinary((), (), {})
+NONE_ORDINARY = Ordinary((), (), {}, {})
 
 
 class _Texts(NamedTuple):
@@ -95,7 +99,8 @@ class _Read:
     def __init__(self) -> None:
         self.kept: list[int] = []
         self.leaves: list[bytes] = []
-        self.event_ids: list[bytes] = []
+        self.places: dict[bytes, int] = {}
+        self.repeats: dict[int, int] = {}
         self.paths: list[ApiPath] = []
         self.facts: list[BlobFacts] = []
         self.texts = _Texts([], [], [], [], [], [], [], [], ())
@@ -114,6 +119,15 @@ class _Read:
             audits = [one for number, one in enumerate(audits) if number not in refused]
         else:
             return
+        event_ids = [sha256(one).digest() for one in identities]
+        if len(set(event_ids)) < len(event_ids) or not self.places.keys().isdisjoint(event_ids):
+            fresh = self._without_repeats(first, kept, event_ids)
+            if not fresh:
+                return
+            kept, event_ids, some = _picked(fresh, kept), _picked(fresh, event_ids), _picked(fresh, some)
+            texts = _Texts._make(_picked(fresh, one) for one in texts)
+            known = _Known._make(_picked(fresh, one) for one in known)
+        self.places.update(zip(event_ids, count(len(self.kept)), strict=False))
         paths = [
             path if (path := parse_resources(resources)) is not NOTHING else parse_request_uri(uri)
             for resources, uri in zip(texts.resources, texts.request_uri, strict=True)
@@ -125,10 +139,22 @@ class _Read:
         self.paths += paths
         self.kept += [first + number for number in kept]
         self.leaves += map(leaf, some)
-        self.event_ids += [sha256(one).digest() for one in identities]
         lists: tuple[Any, ...] = self.texts[:-1] + self.known
         for one, more in zip(lists, texts[:-1] + known, strict=True):
             one.extend(more)
+
+    def _without_repeats(self, first: int, kept: Sequence[int], event_ids: Sequence[bytes]) -> list[int]:
+        """Note which records repeat an event; where the others stand in ``kept``."""
+        fresh: list[int] = []
+        new: dict[bytes, int] = {}
+        for at, (number, event_id) in enumerate(zip(kept, event_ids, strict=True)):
+            place = self.places.get(event_id, new.get(event_id))
+            if place is None:
+                new[event_id] = len(self.kept) + len(fresh)
+                fresh.append(at)
+            else:
+                self.repeats[first + number] = place
+        return fresh
 
 
 def read_columns(raws: Sequence[bytes]) -> Ordinary:
@@ -136,7 +162,11 @@ def read_columns(raws: Sequence[bytes]) -> Ordinary:
     read = _Read()
     for first in range(0, len(raws), _GROUP):
         read.add(first, raws[first : first + _GROUP])
-    return Ordinary(read.kept, read.leaves, _columns(read)) if read.kept else NONE_ORDINARY
+    return Ordinary(read.kept, read.leaves, _columns(read), read.repeats) if read.kept else NONE_ORDINARY
+
+
+def _picked(places: Sequence[int], of: Sequence[_Value]) -> list[_Value]:
+    return list(itemgetter(*places)(of)) if len(places) > 1 else [of[place] for place in places]
 
 
 def _decode(raws: Sequence[bytes]) -> tuple[list[int], list[Audit]]:
@@ -222,9 +252,8 @@ def _columns(read: _Read) -> dict[str, pa.Array]:
         "stage": stages,
         "level": levels,
         "body_present": bodies,
-        "event_id": read.event_ids,
+        "event_id": list(read.places),
     }
-    count = len(read.kept)
     return {
         **{name: column(name, values) for name, values in plain.items()},
         **spread(texts.verb, verb=_itself, action=read_action),
@@ -234,8 +263,8 @@ def _columns(read: _Read) -> dict[str, pa.Array]:
         **spread(known.techniques, techniques_native=_values),
         **spread(known.collections, collections=_values),
         "flags": _flags(texts, known, time_flags, blob_flags),
-        **{name: pa.nulls(count, EVENT_SCHEMA.field(name).type) for name in _NEVER},
-        "source_format": pa.repeat(pa.scalar(FORMAT, pa.string()), count),
+        **{name: pa.nulls(len(read.kept), EVENT_SCHEMA.field(name).type) for name in _NEVER},
+        "source_format": same(FORMAT, len(read.kept), "source_format"),
     }
 
 
