@@ -54,12 +54,22 @@ def test_the_columns_say_what_the_strict_reader_says(audit, ascii_only):
 @given(st.lists(st.tuples(audits, st.booleans()), max_size=12), st.integers(1, 5))
 def test_many_records_say_what_each_says_alone_whatever_stands_beside_them(some, group):
     raws = [json.dumps(audit, separators=(",", ":") if tight else None).encode() for audit, tight in some]
+    everything = [*raws, b"damaged", *raws]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(console_columns, "_GROUP", group)
-        together = derive_chunk([Record(raw) for raw in [*raws, b"damaged", *raws]])
-    assert strictly([*raws, *raws]).equals(together.batch)
+        together = derive_chunk([Record(raw) for raw in everything])
+    assert each_once(strictly(everything)).equals(each_once(together.batch))
+    assert together.batch.num_rows + len(together.repeats) + len(together.rejects) == len(everything)
     kept = together.batch.column("raw").to_pylist()
     assert together.leaves == b"".join(leaf(raw.encode()) for raw in kept)
+    ids = together.batch.column("event_id").to_pylist()
+    again = {leaf(raw): derive(Record(raw)).event_id for raw in raws if read_columns([raw]).kept}
+    assert all(again[one] == ids[row] for one, row in together.repeats)
+
+
+def each_once(batch: pa.RecordBatch) -> pa.RecordBatch:
+    ids = batch.column("event_id").to_pylist()
+    return batch.take(pa.array([row for row, one in enumerate(ids) if ids.index(one) == row], pa.int32()))
 
 
 def strictly(raws: list[bytes]) -> pa.RecordBatch:
