@@ -15,6 +15,7 @@ from itertools import accumulate
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kubedossier.analytics.vocabulary import user_kind
+from kubedossier.reports.gathering import own_memory
 from kubedossier.reports.newcomers import Newcomers, denials
 
 if TYPE_CHECKING:
@@ -104,16 +105,14 @@ class Actions:
         import polars as pl
         import pyarrow as pa
 
-        every = pl.int_range(pl.len(), dtype=pl.UInt32)
-        # Taken one by one: a column as it came from the database holds the memory of all its neighbours.
-        frame = frame.select(pl.all().gather(every))
+        frame = own_memory(frame)
         light = frame.select(
             "time",
             pl.col(_NAMES).cast(pl.Categorical),
             pl.col("status_code").cast(pl.Int32),
             "denied",
             "is_new",
-            every.alias("row"),
+            pl.int_range(pl.len(), dtype=pl.UInt32).alias("row"),
         )
         store = frame.select("target", "source_ips", "detail", pl.col("event_id").str.decode("hex"))
         return cls(light, store.to_arrow(compat_level=pl.CompatLevel.oldest()).cast(pa.schema(_stored())))

@@ -73,3 +73,10 @@ def parts_of(period: Period, rows: Iterable[tuple[date, int]]) -> Iterator[Perio
             start, seen = midnight, 0
         seen += number
     yield Period(start, period.end, period.label)
+
+
+def own_memory(frame: pl.DataFrame) -> pl.DataFrame:
+    """A copy of a frame: of what came from the database, one column, or its nulls, hold the memory of all others."""
+    import polars as pl
+
+    return frame.select(pl.all().gather(pl.int_range(pl.len(), dtype=pl.UInt32)))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from kubedossier.analytics.thresholds import Anonymous
 from kubedossier.reports.cells import Row, headings, minute, number, target, value
+from kubedossier.reports.gathering import own_memory
 from kubedossier.reports.newcomers import was_denied
 from kubedossier.reports.pieces import Cell, Table
 
@@ -27,7 +28,7 @@ def held(frame: pl.DataFrame) -> pl.DataFrame:
     """Of the rows of denied requests, what their table counts with; names that come again and again are held once."""
     import polars as pl
 
-    return frame.select("time", pl.col(_OF_DENIED).cast(pl.Categorical))
+    return own_memory(frame.select("time", pl.col(_OF_DENIED).cast(pl.Categorical)))
 
 
 def denied(frame: pl.DataFrame, *, mark: str) -> Table:

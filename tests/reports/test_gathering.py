@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import gc
 from datetime import UTC, date, datetime, timedelta
 
+import polars as pl
+import pyarrow as pa
 import pytest
 
 from kubedossier.analytics.periods import parse_period
-from kubedossier.reports import gathering
+from kubedossier.reports import gathering, request_tables
+from kubedossier.reports.actions import Actions
 from kubedossier.reports.build import build
 from kubedossier.reports.evidence import written
 from kubedossier.reports.gathering import BY_EVENT, parts_of
 from kubedossier.reports.model import Request
+from kubedossier.reports.newcomers import newcomers
 
 OCTOBER = parse_period("2026-10", now=datetime(2026, 11, 2, tzinfo=UTC))
 
@@ -62,3 +67,23 @@ def test_rows_that_are_cut_are_hashed_and_counted_all_the_same(busy, monkeypatch
     cut = build(busy, OCTOBER, Request())
     assert [(one.rows, one.digest) for one in cut.evidence] == [(one.rows, one.digest) for one in whole.evidence]
     assert {one.attached for one in cut.evidence if one.rows > 3} == {3}
+
+
+@pytest.mark.parametrize(
+    "held",
+    [request_tables.held, lambda rows: Actions.from_rows(rows, newcomers([], [], has_past=False)).frame],
+    ids=["denied requests", "privileged actions"],
+)
+def test_what_is_held_of_the_rows_keeps_none_of_their_memory(busy, held):
+    gc.collect()
+    before = pa.total_allocated_bytes()
+    rows = pa.Table.from_pylist(busy.answer("privileged_actions", period=OCTOBER, limit=0).table.to_pylist())
+    rows = rows.set_column(0, "time", rows["time"].cast(pa.timestamp("us", "UTC")))
+    assert len(rows) > 50
+    assert pa.total_allocated_bytes() > before
+    kept = held(pl.DataFrame(rows))
+    height = len(rows)
+    del rows
+    gc.collect()
+    assert kept.height == height
+    assert pa.total_allocated_bytes() == before

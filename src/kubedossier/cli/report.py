@@ -24,9 +24,9 @@ LONGEST_TITLE = 80
 PAPERS = ("a4", "letter")
 _SPARING = {
     "ARROW_DEFAULT_MEMORY_POOL": "system",
-    "_RJEM_MALLOC_CONF": "dirty_decay_ms:0,muzzy_decay_ms:0",
+    "_RJEM_MALLOC_CONF": "dirty_decay_ms:100,muzzy_decay_ms:0",
 }
-"""Where Arrow and polars read, as they are loaded, what to do with free memory: give it back, as a report needs each
+"""Where Arrow and polars read, as they are loaded, what to do with free memory: give it back soon, as a report needs each
 large piece but once. Who has set them otherwise knows why."""
 
 
