@@ -26,8 +26,8 @@ _SPARING = {
     "ARROW_DEFAULT_MEMORY_POOL": "system",
     "_RJEM_MALLOC_CONF": "dirty_decay_ms:100,muzzy_decay_ms:0",
 }
-"""Where Arrow and polars read, as they are loaded, what to do with free memory: give it back soon, as a report needs each
-large piece but once. Who has set them otherwise knows why."""
+"""Where Arrow and polars read, as they are loaded, what to do with free memory: give it back soon, for a report needs
+each large piece but once. Who has set them otherwise knows why."""
 
 
 @click.command(
