@@ -70,6 +70,14 @@ class _Files(Struct, frozen=True):
     remove: tuple[_Path, ...] = ()
 
 
+class _SourceFile(Struct):
+    name: str
+
+
+class _Source(Struct, frozen=True):
+    files: tuple[_SourceFile, ...] = ()
+
+
 class _Entry(Struct):
     type: Annotated[str, Meta(min_length=1)]
     id: Annotated[str, Meta(min_length=1)]
@@ -78,6 +86,7 @@ class _Entry(Struct):
     host: str | None = None
     tool: str | None = None
     run: str | None = None
+    source: _Source = _Source()
     files: _Files = _Files()
     added: dict[_Month, _Digest] = {}
     observed: dict[_Month, _Digest] = {}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 from typing import NamedTuple
 
 import msgspec
@@ -17,9 +18,11 @@ from kubedossier.analytics.errors import KubedossierError
 
 MAX_VALUE_BYTES = 64 * 1024 * 1024
 _HEAD_BYTES = 65_536
+_FAST_BYTES = 8 * 1024 * 1024
 _BLANK = b" \t\r\n"
 _BOM = b"\xef\xbb\xbf"
-_STRUCTURE = re.compile(rb'["\\{}\[\],]')
+_STRUCTURE = re.compile(rb'[{\[]+|["\\}\],]')
+_BLANKS = re.compile(rb"[ \t\r\n]*")
 _STRING_END = re.compile(rb'["\\]')
 _new = tuple.__new__
 _split = msgspec.json.Decoder(list[Raw]).decode
@@ -74,6 +77,7 @@ def frame_pieces(blocks: Iterable[bytes]) -> Iterator[Framed | bytes]:
         head += block
         if len(head.lstrip(_BLANK + _BOM)) >= _HEAD_BYTES:
             break
+        check_size(head, "the blank beginning of the file")
     head = head.removeprefix(_BOM)
     start = head.lstrip(_BLANK)
     if not start or start.rstrip(_BLANK) == b"null":
@@ -199,7 +203,7 @@ def _array(blocks: Iterable[bytes]) -> Iterator[Framed]:
 def _fast_elements(buffer: bytes) -> tuple[list[bytes], int]:
     """Whole elements at the front of the buffer: ``[`` + them + ``]`` is valid JSON only if the cut is between two."""
     cut = len(buffer)
-    for _ in range(32):
+    for _ in range(32 if cut <= _FAST_BYTES else 0):
         cut = buffer.rfind(b"}", 0, cut)
         if cut < 0:
             break
@@ -219,20 +223,23 @@ class _Scanner:
 
     def __init__(self) -> None:
         self.closed = False
+        self._level = self._seen = 0
 
     def feed(self, data: bytes, start: int) -> tuple[list[bytes], int]:
-        """Whole elements from ``start`` on, and how far they reach; what lies beyond must be fed again."""
+        """Whole elements from ``start`` on, and how far they reach; what lies beyond must be fed again, from 0 on."""
         elements: list[bytes] = []
-        level, begin, at = 0, start, start
+        level, begin, at = (0, start, start) if start else (self._level, 0, self._seen)
         while (match := _STRUCTURE.search(data, at)) is not None:
-            at = match.end()
-            char = data[at - 1]
+            char = data[match.end() - 1]
             if char == 0x22:
-                at = _after_string(data, at)
-                if at < 0:
+                end = _after_string(data, match.end())
+                if end < 0:
                     break
-            elif char in b"{[":
-                level += 1
+                at = end
+                continue
+            at = match.end()
+            if char in b"{[":
+                level += at - match.start()
             elif char in b"}]" and level:
                 level -= 1
             elif char == 0x2C and level == 0:
@@ -243,34 +250,40 @@ class _Scanner:
                     elements.append(bare)
                 self.closed = True
                 return elements, at
+        self._level, self._seen = level, at - begin
         return elements, begin
 
 
 def _objects(blocks: Iterable[bytes]) -> Iterator[Framed]:
     """Objects over several lines, one after another."""
-    buffer, line = b"", 1
-    for block in blocks:
-        buffer += block
+    buffer, line, in_vain = b"", 1, 0
+    for block in chain(blocks, (None,)):
+        buffer += block or b""
+        if in_vain:
+            check_size(buffer, f"the value at line {line}")
+        if block is not None and len(buffer) < 2 * in_vain:
+            continue  # a value that is not whole is looked through again only when there is twice as much of it
+        at = 0
         while True:
-            bare = buffer.lstrip(_BLANK)
-            line += buffer[: len(buffer) - len(bare)].count(b"\n")
-            buffer = bare
-            end = _object_end(buffer)
-            if not end:
+            blanks = _BLANKS.match(buffer, at)
+            begin = blanks.end() if blanks else at
+            line += buffer.count(b"\n", at, begin)
+            at = _object_end(buffer, begin)
+            if not at:
                 break
-            yield Framed(buffer[:end], f"line {line}")
-            line += buffer[:end].count(b"\n")
-            buffer = buffer[end:]
-        check_size(buffer, f"the value at line {line}")
+            yield Framed(buffer[begin:at], f"line {line}")
+            line += buffer.count(b"\n", begin, at)
+        buffer = buffer[begin:]
+        in_vain = len(buffer)
     if bare := buffer.strip(_BLANK):
         yield Framed(bare, f"line {line}, where the file ends too early")
 
 
-def _object_end(data: bytes) -> int:
-    """Where the first value ends; 0 where it is not whole yet. What is no object ends with its line."""
-    if not data.startswith((b"{", b"[")):
-        return data.find(b"\n") + 1
-    level = at = 0
+def _object_end(data: bytes, begin: int = 0) -> int:
+    """Where the value ends that begins there; 0 where it is not whole yet. What is no object ends with its line."""
+    if not data.startswith((b"{", b"["), begin):
+        return data.find(b"\n", begin) + 1
+    level, at = 0, begin
     while (match := _STRUCTURE.search(data, at)) is not None:
         at = match.end()
         char = data[at - 1]
@@ -279,7 +292,7 @@ def _object_end(data: bytes) -> int:
             if at < 0:
                 return 0
         elif char in b"{[":
-            level += 1
+            level += at - match.start()
         elif char in b"}]":
             level -= 1
             if level <= 0:

@@ -86,3 +86,45 @@ def test_an_endless_value_is_refused(monkeypatch):
     monkeypatch.setattr(framing, "MAX_VALUE_BYTES", 1000)
     with pytest.raises(KubedossierError, match="larger than"):
         raws(b'{"a":"' + b"x" * 5000, 100)
+
+
+class Counted:
+    """A pattern that counts how often it was asked."""
+
+    def __init__(self, pattern):
+        self.pattern, self.searches = pattern, 0
+
+    def search(self, *arguments):
+        self.searches += 1
+        return self.pattern.search(*arguments)
+
+
+@pytest.mark.parametrize("start", [b"[ ", b"{\n "], ids=["array", "object"])
+def test_a_value_that_never_ends_is_not_looked_through_again_with_every_block(monkeypatch, start):
+    text = start + b'{"a": [1, "b", ' * 3000
+
+    def searches(size):
+        counted = Counted(pattern)
+        monkeypatch.setattr(framing, "_STRUCTURE", counted)
+        found = raws(text, size)
+        assert b"".join(found).endswith(text[-2000:].strip())
+        return counted.searches
+
+    pattern = framing._STRUCTURE
+    monkeypatch.setattr(framing, "_HEAD_BYTES", 1)
+    assert searches(100) < 3 * searches(len(text))
+
+
+@pytest.mark.parametrize("unit", [b"\n", b" ", b"\r\n"])
+def test_blanks_without_end_meet_the_cap(monkeypatch, unit):
+    monkeypatch.setattr(framing, "MAX_VALUE_BYTES", 5000)
+    with pytest.raises(KubedossierError, match="blank beginning"):
+        raws(unit * 6000 + b'{"verb":"get"}', 100)
+    assert raws(unit * 2000 + b'{"verb":"get"}', 100) == [b'{"verb":"get"}']
+
+
+def test_openers_without_end_meet_the_cap(monkeypatch):
+    monkeypatch.setattr(framing, "MAX_VALUE_BYTES", 5000)
+    for text in (b"[" * 20_000, b'{"a":[' * 4000, b'{\n "a": ' * 4000, b'[{"verb":"get"},' * 2000):
+        with pytest.raises(KubedossierError, match="larger than"):
+            raws(text, 100)

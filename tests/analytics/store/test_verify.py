@@ -39,7 +39,7 @@ def root(archive_path):
     for start in (0, 10, 20):
         with Intake(archive_path, kind="import") as intake:
             intake.add([Record(raw(number)) for number in range(start, start + 10)] + [Record(b"oops %d" % start)])
-            intake.commit({})
+            intake.commit({"source": {"files": [{"name": "events.ndjson", "bytes": 7}]}})
     return archive_path
 
 
@@ -165,7 +165,20 @@ def places(value, place=()):
 
 
 GONE = object()
-RELIED_ON = ("files", "added", "counts", "type", "id", "at", "retracts", "deletes", "digests", "format", "archive_id")
+RELIED_ON = (
+    "files",
+    "added",
+    "counts",
+    "type",
+    "id",
+    "at",
+    "retracts",
+    "deletes",
+    "digests",
+    "format",
+    "archive_id",
+    "source",
+)
 
 
 @pytest.mark.parametrize("kind", ["genesis", "import", "compact", "gc", "retract"])
