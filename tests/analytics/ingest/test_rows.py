@@ -67,6 +67,17 @@ def test_many_records_say_what_each_says_alone_whatever_stands_beside_them(some,
     assert all(again[one] == ids[row] for one, row in together.repeats)
 
 
+@pytest.mark.parametrize("group", range(1, 8))
+def test_a_repeat_is_told_with_the_row_it_repeats_wherever_both_stand(monkeypatch, group):
+    monkeypatch.setattr(console_columns, "_GROUP", group)
+    numbers = [1, 2, 3, 3, 2, 4, 4, 4, 1, 5, 5]
+    raws = [b'{"verb":"get","message":"%d","collections":["%d"]}' % (one, at) for at, one in enumerate(numbers)]
+    found = derive_chunk([Record(one) for one in raws])
+    assert found.batch.column("message").to_pylist() == ["1", "2", "3", "4", "5"]
+    assert found.batch.column("collections").to_pylist() == [["0"], ["1"], ["2"], ["5"], ["9"]]
+    assert found.repeats == [(leaf(raws[at]), row) for at, row in ((3, 2), (4, 1), (6, 3), (7, 3), (8, 0), (10, 4))]
+
+
 def each_once(batch: pa.RecordBatch) -> pa.RecordBatch:
     ids = batch.column("event_id").to_pylist()
     return batch.take(pa.array([row for row, one in enumerate(ids) if ids.index(one) == row], pa.int32()))
