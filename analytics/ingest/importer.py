@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -113,7 +114,8 @@ class _Source:
 
     def __init__(self, name: str, stdin: BinaryIO | None) -> None:
         self.name = name
-        self.shown = "standard input" if name == "-" else Path(name).name
+        # A name need not be UTF-8, and what is kept of it must.
+        self.shown = "standard input" if name == "-" else os.fsencode(Path(name).name).decode(errors="backslashreplace")
         self._stdin = stdin
         self.bytes_read = 0
         self.size_bytes: int | None = None

@@ -6,6 +6,7 @@ import bz2
 import gzip
 import io
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -229,6 +230,17 @@ def test_standard_input_is_a_file_like_others(kubedossier, source, monkeypatch):
     stdin = io.TextIOWrapper(io.BytesIO(source.read_bytes()))
     monkeypatch.setattr(sys, "stdin", stdin)
     assert kubedossier("import", "-")[1].startswith("20 received: 20 new")
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="names of files are UTF-8 there")
+def test_the_name_of_a_file_need_not_be_utf_8(kubedossier, source, tmp_path):
+    path = tmp_path / os.fsdecode(b"log \xff\xe9.ndjson")
+    path.write_bytes(source.read_bytes() + b"oops\n")
+    code, out, _ = kubedossier("import", path)
+    assert (code, out.splitlines()[0]) == (4, "21 received: 20 new, 0 duplicate, 1 rejected")
+    assert r"log \xff\xe9.ndjson, line 21" in kubedossier("rejects")[1]
+    assert kubedossier("verify", "--deep")[0] == 0
+    assert kubedossier("import", path)[0] == 0
 
 
 def test_a_missing_file_and_a_folder_are_told(kubedossier, tmp_path):
