@@ -243,6 +243,16 @@ def test_the_name_of_a_file_need_not_be_utf_8(kubedossier, source, tmp_path):
     assert kubedossier("import", path)[0] == 0
 
 
+def test_an_archive_whose_name_is_not_utf_8_is_refused_before_anything_is_made(
+    kubedossier, source, monkeypatch, capsys
+):
+    monkeypatch.chdir(source.parent)
+    monkeypatch.setattr(sys, "argv", ["kubedossier", "--archive", os.fsdecode(b"a\xff"), "import", str(source)])
+    assert run(cli) == 2
+    assert "is not UTF-8" in capsys.readouterr().err
+    assert sorted(source.parent.iterdir()) == [source]
+
+
 def test_a_missing_file_and_a_folder_are_told(kubedossier, tmp_path):
     code, _, err = kubedossier("import", tmp_path / "nowhere.json")
     assert (code, "Cannot read" in err) == (7, True)

@@ -99,12 +99,21 @@ class Settings:
         return read_config(Path(self.config_path) if self.config_path else find_config())
 
     def archive_path(self) -> Path:
-        """The archive's folder: option, else environment, else configuration, else ``./dossier``."""
+        """The archive's folder: option, else environment, else configuration, else ``./dossier``.
+
+        Raises:
+            UsageError: its name is not UTF-8, and neither DuckDB nor Arrow could open what lies in it.
+        """
         from pathlib import Path
 
-        if self.archive_option:
-            return Path(self.archive_option).expanduser()
-        return self.config.archive or Path("dossier")
+        if not self.archive_option:
+            return self.config.archive or Path("dossier")
+        path = Path(self.archive_option).expanduser()
+        if not str(path).isprintable() and any("\ud800" <= char <= "\udfff" for char in str(path)):
+            from kubedossier.analytics.errors import UsageError
+
+            raise UsageError(f"The name '{path}' is not UTF-8", hint="Name another folder with --archive.")
+        return path
 
     def apply_rules(self) -> None:
         """Judge raw audit logs by the technique rules as the configuration changes them."""
