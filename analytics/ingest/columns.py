@@ -14,15 +14,13 @@ _Value = TypeVar("_Value", bound=Hashable)
 
 
 def column(name: str, values: Sequence[Any]) -> pa.Array:
-    """A column of values; lists and maps are tuples, times count microseconds and dates days since the epoch."""
+    """A column of values; lists are lists or tuples, times count microseconds and dates days since the epoch."""
     kind = EVENT_SCHEMA.field(name).type
     if name == "raw":
         return _text_from_bytes(values)
     if pa.types.is_date32(kind) or pa.types.is_timestamp(kind):
         return pa.array(values, pa.int32() if pa.types.is_date32(kind) else pa.int64()).cast(kind)
-    if not pa.types.is_nested(kind):
-        return pa.array(values, kind)
-    return spread(values, **{name: _itself})[name]
+    return pa.array(values, kind)
 
 
 def spread(values: Sequence[_Value], **columns: Callable[[_Value], Any]) -> dict[str, pa.Array]:
@@ -44,10 +42,6 @@ def spread(values: Sequence[_Value], **columns: Callable[[_Value], Any]) -> dict
 def same(value: Any, count: int, name: str) -> pa.Array:
     """A column of one value."""
     return pa.repeat(pa.scalar(value, EVENT_SCHEMA.field(name).type), count)
-
-
-def _itself(value: _Value) -> _Value:
-    return value
 
 
 def _text_from_bytes(values: Sequence[bytes]) -> pa.Array:

@@ -25,7 +25,6 @@ from kubedossier.analytics.ingest.sources.console_json import FORMAT, read_actio
 from kubedossier.analytics.ingest.sources.console_shape import (
     COLLECTIONS,
     INFOS,
-    SOURCE_IPS,
     TECHNIQUES,
     USERS,
     USUAL_EXCESS,
@@ -69,12 +68,13 @@ class Ordinary(NamedTuple):
 NONE_ORDINARY = Ordinary((), (), {}, {})
 
 
-class _Texts(NamedTuple):
-    """The fields that are text, a column each, with None for what is absent or empty."""
+class _Values(NamedTuple):
+    """The fields that differ from record to record, a column each, with None for what is absent or empty."""
 
     time: Sequence[str | None]
     verb: Sequence[str | None]
     message: Sequence[str | None]
+    source_ips: Sequence[list[str] | None]
     resources: Sequence[str | None]
     request_uri: Sequence[str | None]
     cluster: Sequence[str | None]
@@ -88,7 +88,6 @@ class _Known(NamedTuple):
 
     users: Sequence[KnownUser]
     infos: Sequence[KnownInfo]
-    source_ips: Sequence[KnownList]
     techniques: Sequence[KnownList]
     collections: Sequence[KnownList]
 
@@ -103,51 +102,49 @@ class _Read:
         self.repeats: dict[int, int] = {}
         self.paths: list[ApiPath] = []
         self.facts: list[BlobFacts] = []
-        self.texts = _Texts([], [], [], [], [], [], [], [], ())
-        self.known = _Known([], [], [], [], [])
+        self.values = _Values([], [], [], [], [], [], [], [], [], ())
+        self.known = _Known([], [], [], [])
 
     def add(self, first: int, raws: Sequence[bytes]) -> None:
         """Read the ordinary ones of some records, whose numbers begin with ``first``."""
         kept, audits = _decode(raws)
-        while audits:
-            some = raws if len(kept) == len(raws) else [raws[number] for number in kept]
-            texts, known = _fields(audits)
-            identities = _identities(texts, known)
-            if not (refused := _refused(some, audits, identities, known)):
-                break
-            kept = [one for number, one in enumerate(kept) if number not in refused]
-            audits = [one for number, one in enumerate(audits) if number not in refused]
-        else:
+        if not kept:
             return
+        some = raws if len(kept) == len(raws) else [raws[number] for number in kept]
+        values, known = _fields(audits)
+        identities = _identities(values, known)
         event_ids = [sha256(one).digest() for one in identities]
-        if len(set(event_ids)) < len(event_ids) or not self.places.keys().isdisjoint(event_ids):
-            fresh = self._without_repeats(first, kept, event_ids)
+        refused = _refused(some, audits, identities, known)
+        if refused or len(set(event_ids)) < len(event_ids) or not self.places.keys().isdisjoint(event_ids):
+            fresh = self._fresh(first, kept, event_ids, refused)
             if not fresh:
                 return
             kept, event_ids, some = _picked(fresh, kept), _picked(fresh, event_ids), _picked(fresh, some)
-            texts = _Texts._make(_picked(fresh, one) for one in texts)
+            values = _Values._make(_picked(fresh, one) for one in values)
             known = _Known._make(_picked(fresh, one) for one in known)
         self.places.update(zip(event_ids, count(len(self.kept)), strict=False))
         paths = [
             path if (path := parse_resources(resources)) is not NOTHING else parse_request_uri(uri)
-            for resources, uri in zip(texts.resources, texts.request_uri, strict=True)
+            for resources, uri in zip(values.resources, values.request_uri, strict=True)
         ]
         self.facts += [
             read_blob(blob, with_path=path is NOTHING) if blob else BLANK
-            for blob, path in zip(texts.event_blob, paths, strict=True)
+            for blob, path in zip(values.event_blob, paths, strict=True)
         ]
         self.paths += paths
         self.kept += [first + number for number in kept]
         self.leaves += map(leaf, some)
-        lists: tuple[Any, ...] = self.texts[:-1] + self.known
-        for one, more in zip(lists, texts[:-1] + known, strict=True):
+        lists: tuple[Any, ...] = self.values[:-1] + self.known
+        for one, more in zip(lists, values[:-1] + known, strict=True):
             one.extend(more)
 
-    def _without_repeats(self, first: int, kept: Sequence[int], event_ids: Sequence[bytes]) -> list[int]:
-        """Note which records repeat an event; where the others stand in ``kept``."""
+    def _fresh(self, first: int, kept: Sequence[int], event_ids: Sequence[bytes], refused: set[int]) -> list[int]:
+        """Where in ``kept`` new events stand; of the others, which are not refused, whose repeats they are is noted."""
         fresh: list[int] = []
         new: dict[bytes, int] = {}
         for at, (number, event_id) in enumerate(zip(kept, event_ids, strict=True)):
+            if at in refused:
+                continue
             place = self.places.get(event_id, new.get(event_id))
             if place is None:
                 new[event_id] = len(self.kept) + len(fresh)
@@ -181,27 +178,26 @@ def _decode(raws: Sequence[bytes]) -> tuple[list[int], list[Audit]]:
     return kept, audits
 
 
-def _fields(audits: list[Audit]) -> tuple[_Texts, _Known]:
+def _fields(audits: list[Audit]) -> tuple[_Values, _Known]:
     (
         times, verbs, users, infos, messages, ips, resources, uris, techniques, clusters, accounts, providers,
         collections, blobs,
     ) = zip(*map(astuple, audits), strict=True)  # fmt: skip
-    texts = (times, verbs, messages, resources, uris, clusters, accounts, providers, blobs)
-    return _Texts(*(one if all(one) else [text or None for text in one] for one in texts)), _Known(
+    values = (times, verbs, messages, ips, resources, uris, clusters, accounts, providers, blobs)
+    return _Values(*(one if all(one) else [text or None for text in one] for one in values)), _Known(
         list(map(USERS.__getitem__, map(bytes, users))),
         list(map(INFOS.__getitem__, map(bytes, infos))),
-        list(map(SOURCE_IPS.__getitem__, map(bytes, ips))),
         list(map(TECHNIQUES.__getitem__, map(bytes, techniques))),
         list(map(COLLECTIONS.__getitem__, map(bytes, collections))),
     )
 
 
-def _identities(texts: _Texts, known: _Known) -> list[bytes]:
+def _identities(values: _Values, known: _Known) -> list[bytes]:
     """The canonical JSON that each identity is the SHA-256 of."""
-    users, infos, source_ips, techniques = ([one.identity for one in column] for column in known[:4])
+    users, infos, techniques = ([one.identity for one in column] for column in known[:3])
     columns = (
-        texts.time, texts.verb, users, infos, texts.message, source_ips, texts.resources, texts.request_uri, techniques,
-        texts.cluster, texts.account, texts.provider, texts.event_blob,
+        values.time, values.verb, users, infos, values.message, values.source_ips, values.resources,
+        values.request_uri, techniques, values.cluster, values.account, values.provider, values.event_blob,
     )  # fmt: skip
     return list(map(identity_json, zip(*columns, strict=True)))
 
@@ -209,8 +205,8 @@ def _identities(texts: _Texts, known: _Known) -> list[bytes]:
 def _refused(raws: Sequence[bytes], audits: list[Audit], identities: list[bytes], known: _Known) -> set[int]:
     """Which records have a key that may have stood twice, or a value that is not of its type."""
     excess = [
-        len(raw) - len(identity) - user.surplus - info.surplus - ips.surplus - techniques.surplus - collections.surplus
-        for raw, identity, user, info, ips, techniques, collections in zip(raws, identities, *known, strict=True)
+        len(raw) - len(identity) - user.surplus - info.surplus - techniques.surplus - collections.surplus
+        for raw, identity, user, info, techniques, collections in zip(raws, identities, *known, strict=True)
     ]
     if excess.count(USUAL_EXCESS) == len(excess):
         return set()
@@ -222,8 +218,8 @@ def _refused(raws: Sequence[bytes], audits: list[Audit], identities: list[bytes]
 
 
 def _columns(read: _Read) -> dict[str, pa.Array]:
-    texts, known, paths = read.texts, read.known, read.paths
-    micros, time_flags = parse_times(texts.time)
+    values, known, paths = read.values, read.known, read.paths
+    micros, time_flags = parse_times(values.time)
     codes, impersonated, agents, audit_ids, stages, levels, bodies, blob_paths, blob_flags = zip(
         *read.facts, strict=True
     )
@@ -233,12 +229,13 @@ def _columns(read: _Read) -> dict[str, pa.Array]:
     plain: dict[str, Sequence[Any]] = {
         "time": micros,
         "date": [None if one is None else one // _DAY_US for one in micros],
-        "message": texts.message,
-        "resources": texts.resources,
-        "request_uri": texts.request_uri,
-        "cluster": texts.cluster,
-        "account": texts.account,
-        "provider": texts.provider,
+        "message": values.message,
+        "source_ips": values.source_ips,
+        "resources": values.resources,
+        "request_uri": values.request_uri,
+        "cluster": values.cluster,
+        "account": values.account,
+        "provider": values.provider,
         "api_group": groups,
         "api_version": versions,
         "resource": resources,
@@ -255,24 +252,23 @@ def _columns(read: _Read) -> dict[str, pa.Array]:
         "event_id": list(read.places),
     }
     return {
-        **{name: column(name, values) for name, values in plain.items()},
-        **spread(texts.verb, verb=_itself, action=read_action),
+        **{name: column(name, one) for name, one in plain.items()},
+        **spread(values.verb, verb=_itself, action=read_action),
         **spread(known.users, user=_username, uid=_uid, groups=_groups, user_kind=_kind),
         **spread(known.infos, authorization=_pairs, decision=_decision),
-        **spread(known.source_ips, source_ips=_values),
         **spread(known.techniques, techniques_native=_values),
         **spread(known.collections, collections=_values),
-        "flags": _flags(texts, known, time_flags, blob_flags),
+        "flags": _flags(values, known, time_flags, blob_flags),
         **{name: pa.nulls(len(read.kept), EVENT_SCHEMA.field(name).type) for name in _NEVER},
         "source_format": same(FORMAT, len(read.kept), "source_format"),
     }
 
 
 def _flags(
-    texts: _Texts, known: _Known, time_flags: Sequence[tuple[str, ...]], blob_flags: Sequence[tuple[str, ...]]
+    values: _Values, known: _Known, time_flags: Sequence[tuple[str, ...]], blob_flags: Sequence[tuple[str, ...]]
 ) -> pa.Array:
     named = [one.values for one in known.techniques]
-    of_vocabulary = list(map(vocabulary_flags, named, texts.provider))
+    of_vocabulary = list(map(vocabulary_flags, named, values.provider))
     if not any(time_flags) and not any(blob_flags) and not any(of_vocabulary):
         return pa.nulls(len(named), EVENT_SCHEMA.field("flags").type)
     together = [(*a, *b, *c) or None for a, b, c in zip(time_flags, of_vocabulary, blob_flags, strict=True)]

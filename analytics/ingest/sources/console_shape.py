@@ -33,7 +33,7 @@ class Audit(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     user: Raw = _ABSENT
     authorizationInfo: Raw = _ABSENT  # noqa: N815 - the vendor's name
     message: _Text = UNSET
-    sourceIPs: Raw = _ABSENT  # noqa: N815
+    sourceIPs: list[str] | UnsetType | None = UNSET  # noqa: N815
     resources: _Text = UNSET
     requestURI: _Text = UNSET  # noqa: N815
     attackTechniques: Raw = _ABSENT  # noqa: N815
@@ -112,15 +112,16 @@ class _Table(dict[bytes, _Value]):
 FIELDS = frozenset(Audit.__struct_fields__)
 USER_FIELDS = frozenset(_User.__struct_fields__)
 TEXT_FIELDS = ("time", "verb", "message", "resources", "requestURI", "cluster", "accountID", "provider", "eventBlob")
+_READ_FIELDS = (*TEXT_FIELDS, "sourceIPs")
 DECISION = "authorization.k8s.io/decision"
 _ESCAPED_COLON = re.compile(rb"u003[aA]")
 _KNOWN_AT_MOST = 20_000
 # What a member costs in a record besides its value: its name, two quotes, a colon, and a comma or the closing brace.
 _MEMBER = 4
-_TEXT_MEMBERS = sum(len(name) + _MEMBER for name in TEXT_FIELDS)
+_READ_MEMBERS = sum(len(name) + _MEMBER for name in _READ_FIELDS)
 # A record is a brace and its members; the array of an identity is two brackets, 14 commas and its values.
 _FRAMES = 1 - 16
-USUAL_EXCESS = _FRAMES + _TEXT_MEMBERS
+USUAL_EXCESS = _FRAMES + _READ_MEMBERS
 """By how much a record without blanks is longer than its identity and the surplus of what is known of it."""
 REFUSED = 10**12
 
@@ -140,29 +141,28 @@ def each_key_stood_once(raw: bytes, audit: Audit, excess: int) -> bool:
     Args:
         raw: the record.
         audit: the same, decoded.
-        excess: by how much it is longer than its identity and the surplus of its user, authorizationInfo and lists
-            together.
+        excess: by how much it is longer than its identity and the surplus of what is known of it together.
     """
     if excess < -REFUSED // 2:
         return False
-    texts = (
+    values = (
         audit.time, audit.verb, audit.message, audit.resources, audit.requestURI, audit.cluster, audit.accountID,
-        audit.provider, audit.eventBlob,
+        audit.provider, audit.eventBlob, audit.sourceIPs,
     )  # fmt: skip
-    if excess == USUAL_EXCESS - sum(map(_shortfall, TEXT_FIELDS, texts)):
+    if excess == USUAL_EXCESS - sum(map(_shortfall, _READ_FIELDS, values)):
         return True
     nested = [value for value in astuple(audit) if isinstance(value, Raw) and value != _ABSENT]
-    colons = len(texts) - texts.count(UNSET) + len(nested)
-    colons += sum(text.count(":") for text in texts if isinstance(text, str))
+    colons = len(values) - values.count(UNSET) + len(nested)
+    colons += sum(text.count(":") for text in (*values, *(audit.sourceIPs or ())) if isinstance(text, str))
     colons += sum(bytes(one).count(b":") for one in nested)
     return raw.count(b":") == colons and colons > 0 and not _ESCAPED_COLON.search(raw)
 
 
-def _shortfall(name: str, text: str | UnsetType | None) -> int:
-    """By how much a text that is absent, null or empty is shorter than the ``null`` it is in the identity."""
-    if text is UNSET:
+def _shortfall(name: str, value: str | list[str] | UnsetType | None) -> int:
+    """By how much what is absent, null or empty is shorter than the ``null`` it is in the identity."""
+    if value is UNSET:
         return len("null") + len(name) + _MEMBER
-    return len("null") - len('""') if text == "" else 0
+    return len("null") - len('""') if value in ("", []) else 0
 
 
 def _surplus(name: str, text: bytes, *values: Any) -> int:
@@ -216,6 +216,5 @@ def _read_list(text: bytes, *, name: str, identifies: bool = True) -> KnownList:
 _NO_LIST = KnownList(identity=_in_identity(None), surplus=REFUSED)
 USERS = _Table(_read_user, KnownUser(identity=_in_identity(None, None, None), surplus=REFUSED))
 INFOS = _Table(_read_info, KnownInfo(identity=_in_identity(None), surplus=REFUSED))
-SOURCE_IPS = _Table(partial(_read_list, name="sourceIPs"), _NO_LIST)
 TECHNIQUES = _Table(partial(_read_list, name="attackTechniques"), _NO_LIST)
 COLLECTIONS = _Table(partial(_read_list, name="collections", identifies=False), _NO_LIST)
