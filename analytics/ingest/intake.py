@@ -224,14 +224,15 @@ class Intake:
 def _rows_by_month(batch: pa.RecordBatch) -> dict[str, Sequence[int]]:
     """The numbers of the rows of each month; mostly that is one."""
     days = batch.column("date").cast(pa.int32())
-    names = {day: month_name(day) for day in pc.unique(days).to_pylist()}
-    months = sorted(set(names.values()))
+    months: dict[str, list[int | None]] = {}
+    for day in pc.unique(days).to_pylist():
+        months.setdefault(month_name(day), []).append(day)
     if len(months) == 1:
-        return {months[0]: range(batch.num_rows)}
-    rows: dict[str, list[int]] = {name: [] for name in months}
-    for row, day in enumerate(days.to_pylist()):
-        rows[names[day]].append(row)
-    return dict(rows)
+        return dict.fromkeys(months, range(batch.num_rows))
+    return {
+        month: pc.indices_nonzero(pc.is_in(days, value_set=pa.array(months[month], pa.int32()))).to_pylist()
+        for month in sorted(months)
+    }
 
 
 def _fresh(ids: list[bytes], rows: Sequence[int], known: set[bytes]) -> Sequence[int]:
@@ -240,10 +241,12 @@ def _fresh(ids: list[bytes], rows: Sequence[int], known: set[bytes]) -> Sequence
     repeated = known.intersection(some)
     before = len(known) - len(repeated)
     known.update(some)
-    if len(known) != before + len(some):  # also within these
-        firsts = {event_id: row for row, event_id in zip(reversed(rows), reversed(some), strict=True)}
-        return sorted(row for event_id, row in firsts.items() if event_id not in repeated)
-    return [row for row, event_id in zip(rows, some, strict=True) if event_id not in repeated] if repeated else rows
+    if len(known) == before + len(some) and not repeated:
+        return rows
+    firsts = dict(zip(reversed(some), reversed(rows), strict=True))
+    for event_id in repeated:
+        del firsts[event_id]
+    return sorted(firsts.values())
 
 
 def _picked(leaves: bytes, rows: Sequence[int], of: int) -> bytes:
