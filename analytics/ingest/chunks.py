@@ -6,8 +6,10 @@ belongs where the rows are derived. Nothing here sees the archive.
 
 from __future__ import annotations
 
+from array import array
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from itertools import accumulate
 from typing import NamedTuple
 
 import msgspec
@@ -55,6 +57,7 @@ class Lines(msgspec.Struct, frozen=True, gc=False):
 
 Chunk = Lines | Sequence[Record]
 _OF_THE_CONSOLE = frozenset((None, CONSOLE_JSON))
+_RAW = EVENT_SCHEMA.get_field_index("raw")
 
 
 class Derived(NamedTuple):
@@ -67,6 +70,9 @@ class Derived(NamedTuple):
         rejects: records that are no events, with the reason.
         look_alikes: how often each kind of look-alike came up.
         lines: how many lines the chunk was cut into; 0 where it was records.
+        spans: where the raw text of each row begins and ends in ``text``, two 32-bit integers of the machine each, and
+            the batch's ``raw`` is null; empty where the batch has the texts.
+        text: of the chunk, for ``spans``.
     """
 
     batch: pa.RecordBatch
@@ -75,6 +81,20 @@ class Derived(NamedTuple):
     rejects: list[tuple[Record, str]]
     look_alikes: dict[str, int]
     lines: int = 0
+    spans: bytes = b""
+    text: bytes = b""
+
+    def rows(self, numbers: Sequence[int]) -> pa.RecordBatch:
+        """Some of the rows, ascending, with their raw texts."""
+        few = len(numbers) < self.batch.num_rows
+        batch = self.batch.take(pa.array(numbers, pa.int32())) if few else self.batch
+        if not self.spans:
+            return batch
+        # Between two texts is what is not asked for; a column of both is only offsets, and every second one is taken.
+        count = len(self.spans) // 4 - 1
+        both = pa.Array.from_buffers(pa.string(), count, [None, pa.py_buffer(self.spans), pa.py_buffer(self.text)])
+        raw = both.take(pa.array([2 * number for number in numbers], pa.int32()))
+        return batch.set_column(_RAW, EVENT_SCHEMA.field(_RAW), raw)
 
 
 class _Rest(NamedTuple):
@@ -94,15 +114,18 @@ class _Rest(NamedTuple):
     look_alikes: Counter[str]
 
 
-def derive_chunk(chunk: Chunk) -> Derived:
-    """Derive the rows of a chunk."""
-    numbers: Sequence[int] = ()
-    lines = 0
+def derive_chunk(chunk: Chunk, *, refer: bool = False) -> Derived:
+    """Derive the rows of a chunk.
+
+    Args:
+        chunk: what to derive.
+        refer: say where raw texts stand in the chunk's text in place of a copy of them, where they stand there.
+    """
     if isinstance(chunk, Lines):
         raws, numbers, lines = chunk.cut()
         formats = {chunk.source_format}
     else:
-        raws = [record.raw for record in chunk]
+        raws, numbers, lines = [record.raw for record in chunk], (), 0
         formats = {record.source_format for record in chunk}
     ordinary = read_columns(raws) if formats <= _OF_THE_CONSOLE else NONE_ORDINARY
     others = _others(ordinary, len(raws))
@@ -110,25 +133,11 @@ def derive_chunk(chunk: Chunk) -> Derived:
         rest = _derive((number, chunk.record(raws[number], numbers[number])) for number in others)
     else:
         rest = _derive((number, chunk[number]) for number in others)
-    repeats = [(leaf(raws[number]), row) for number, row in ordinary.repeats.items()]
-    batches: list[pa.RecordBatch] = []
-    leaves: list[bytes] = []
-    if ordinary.kept:
-        kept = raws if len(ordinary.kept) == len(raws) else [raws[number] for number in ordinary.kept]
-        batches.append(_batch(ordinary, kept, chunk))
-        leaves += ordinary.leaves
-    if rest.rows:
-        batches.append(build_batch(rest.rows, rest.records, ""))
-        leaves += [leaf(row.raw) for row in rest.rows]
-    if len(batches) == 2:
-        places = [*ordinary.kept, *rest.places]
-        order = sorted(range(len(places)), key=places.__getitem__)
-        batches = [pa.concat_batches(batches).take(pa.array(order, pa.int32()))]
-        leaves = [leaves[number] for number in order]
-        moved = {row: number for number, row in enumerate(order)}
-        repeats = [(one, moved[row]) for one, row in repeats]
-    batch = batches[0] if batches else build_batch([], [], "")
-    return Derived(batch, b"".join(leaves), repeats, rest.rejects, dict(rest.look_alikes), lines)
+    starts = _starts(chunk.text, raws, rest) if refer and isinstance(chunk, Lines) else []
+    batch, leaves, moved = _together(chunk, raws, ordinary, rest, with_raw=not starts)
+    repeats = [(leaf(raws[number]), moved[row]) for number, row in ordinary.repeats.items()]
+    spans = _spans(starts, ordinary, rest) if starts else b""
+    return Derived(batch, b"".join(leaves), repeats, rest.rejects, dict(rest.look_alikes), lines, spans)
 
 
 def _others(ordinary: Ordinary, count: int) -> Sequence[int]:
@@ -138,16 +147,63 @@ def _others(ordinary: Ordinary, count: int) -> Sequence[int]:
     return sorted(set(range(count)).difference(ordinary.kept, ordinary.repeats)) if read < count else ()
 
 
-def _batch(ordinary: Ordinary, raws: list[bytes], chunk: Chunk) -> pa.RecordBatch:
+def _together(
+    chunk: Chunk, raws: list[bytes], ordinary: Ordinary, rest: _Rest, *, with_raw: bool
+) -> tuple[pa.RecordBatch, list[bytes], Sequence[int]]:
+    """All rows, in the order of their records, their leaves, and at which row each of them is now."""
+    batches: list[pa.RecordBatch] = []
+    leaves: list[bytes] = []
+    if ordinary.kept:
+        batches.append(_batch(chunk, raws, ordinary, with_raw=with_raw))
+        leaves += ordinary.leaves
+    if rest.rows:
+        one = build_batch(rest.rows, rest.records, "")
+        batches.append(one if with_raw else one.set_column(_RAW, EVENT_SCHEMA.field(_RAW), _nothing(len(rest.rows))))
+        leaves += [leaf(row.raw) for row in rest.rows]
+    if len(batches) < 2:
+        return batches[0] if batches else build_batch([], [], ""), leaves, range(len(leaves))
+    places = [*ordinary.kept, *rest.places]
+    order = sorted(range(len(places)), key=places.__getitem__)
+    moved = sorted(range(len(order)), key=order.__getitem__)
+    batch = pa.concat_batches(batches).take(pa.array(order, pa.int32()))
+    return batch, [leaves[number] for number in order], moved
+
+
+def _batch(chunk: Chunk, raws: list[bytes], ordinary: Ordinary, *, with_raw: bool) -> pa.RecordBatch:
     """Ordinary records with what they do not say themselves, their context and where they came from."""
-    columns = dict(ordinary.columns, raw=column("raw", raws), snapshot=same("", len(raws), "snapshot"))
+    count = len(ordinary.kept)
+    columns = dict(ordinary.columns, snapshot=same("", count, "snapshot"))
+    if with_raw:
+        columns["raw"] = column("raw", raws if count == len(raws) else [raws[number] for number in ordinary.kept])
+    else:
+        columns["raw"] = _nothing(count)
     if isinstance(chunk, Lines):
-        columns |= {name: same(one, len(raws), name) for name, one in (("context", chunk.context), ("console", None))}
+        columns |= {name: same(one, count, name) for name, one in (("context", chunk.context), ("console", None))}
     else:
         records = [chunk[number] for number in ordinary.kept]
         columns["context"] = column("context", [record.context for record in records])
         columns["console"] = column("console", [record.console for record in records])
     return pa.RecordBatch.from_arrays([columns[name] for name in EVENT_SCHEMA.names], schema=EVENT_SCHEMA)
+
+
+def _nothing(count: int) -> pa.Array:
+    """The column ``raw`` of a batch whose raw texts are referred to."""
+    return pa.nulls(count, pa.string())
+
+
+def _starts(text: bytes, raws: list[bytes], rest: _Rest) -> list[int]:
+    """Where each line begins in a text, and where a next one would; empty unless each raw text is a line as it is."""
+    ends = len(text) + (not text.endswith(b"\n"))
+    starts = list(accumulate((len(raw) + 1 for raw in raws), initial=0))
+    whole = starts[-1] == ends and all(
+        row.raw is raws[place] for row, place in zip(rest.rows, rest.places, strict=True)
+    )
+    return starts if whole else []
+
+
+def _spans(starts: list[int], ordinary: Ordinary, rest: _Rest) -> bytes:
+    places = ordinary.kept if not rest.places else sorted([*ordinary.kept, *rest.places])
+    return array("i", [at for place in places for at in (starts[place], starts[place + 1] - 1)]).tobytes()
 
 
 def _derive(records: Iterable[tuple[int, Record]]) -> _Rest:

@@ -165,7 +165,7 @@ class Intake:
         staged.look_alikes.update(derived.look_alikes)
         if derived.batch.num_rows:
             with storage_errors("Writing to the archive"):
-                self._stage(staged, derived.batch, derived.leaves, derived.repeats)
+                self._stage(staged, derived)
 
     def _reject(self, staged: Staged, record: Record, reason: str) -> None:
         if self._rejects.has(record.source, record.raw):
@@ -175,7 +175,8 @@ class Intake:
         staged.reject_leaves.append(leaf(record.raw))
         staged.reasons[reason] += 1
 
-    def _stage(self, staged: Staged, batch: pa.RecordBatch, leaves: bytes, repeats: list[tuple[bytes, int]]) -> None:
+    def _stage(self, staged: Staged, derived: Derived) -> None:
+        batch, leaves, repeats = derived.batch, derived.leaves, derived.repeats
         times = batch.column("time")
         bounds = pc.min_max(times.cast(pa.int64())).as_py()
         ids = split(bytes_of(batch.column("event_id")))
@@ -191,9 +192,7 @@ class Intake:
             month.added += _picked(leaves, fresh, batch.num_rows)
             staged.duplicates += len(rows) - len(fresh)
             if fresh:
-                whole = len(fresh) == batch.num_rows
-                new = batch if whole else batch.take(pa.array(fresh, pa.int32()))
-                staged.files.write(name, _completed(staged, new))
+                staged.files.write(name, _completed(staged, derived.rows(fresh)))
 
     def _month(self, staged: Staged, name: str) -> Month:
         if name not in staged.months:

@@ -28,7 +28,7 @@ _PIPE_BYTES = 1024 * 1024
 _ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1", "ARROW_DEFAULT_MEMORY_POOL": "system"}
 _encode = msgspec.msgpack.Encoder().encode
 _decode_chunk = msgspec.msgpack.Decoder(Lines | list[Record]).decode
-_Rest = tuple[bytes, list[tuple[bytes, int]], list[tuple[Record, str]], dict[str, int], int]
+_Rest = tuple[bytes, list[tuple[bytes, int]], list[tuple[Record, str]], dict[str, int], int, bytes]
 _decode_answer = msgspec.msgpack.Decoder(_Rest).decode
 
 
@@ -74,7 +74,7 @@ class Worker:
                 hint="Is there enough memory? Run the import again.",
             )
         with pa.ipc.open_stream(pa.py_buffer(batch)) as reader:
-            return Derived(reader.read_next_batch(), *_decode_answer(rest))
+            return Derived(reader.read_next_batch(), *_decode_answer(rest))._replace(text=text)
 
     def stop(self) -> None:
         """End the process."""
@@ -116,12 +116,13 @@ def _serve(source: IO[bytes], target: IO[bytes]) -> None:
 def _answer(target: IO[bytes], head: bytes, text: bytes) -> None:
     """Derive one chunk; a function of its own, so that nothing of it is still held when the next one comes."""
     chunk = _decode_chunk(head)
-    found = derive_chunk(msgspec.structs.replace(chunk, text=text) if isinstance(chunk, Lines) else chunk)
+    # The raw texts are most of an answer, and whoever asked has them.
+    found = derive_chunk(msgspec.structs.replace(chunk, text=text) if isinstance(chunk, Lines) else chunk, refer=True)
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, found.batch.schema) as writer:
         writer.write_batch(found.batch)
     _send(target, memoryview(sink.getvalue()))
-    _send(target, _encode(found[1:]))
+    _send(target, _encode(found[1:-1]))
 
 
 if __name__ == "__main__":
