@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 
+import pyarrow as pa
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from kubedossier.analytics.errors import KubedossierError
 from kubedossier.analytics.ingest import derivation
@@ -59,6 +62,37 @@ def test_lines_are_cut_by_workers_and_keep_their_numbers(at_once):
         again = [("line 3", "not_json"), ("line 4", "not_an_object")]
         assert places == [again, [("line 8", "not_json"), ("line 9", "not_an_object")], again]
         assert [one.batch.num_rows for one in found] == [2, 2, 2]
+
+
+LINES = (
+    '{"verb":"get","message":"é"}',
+    '{"verb":"get","message":"ordinary"}',
+    '{"verb":"list","message":"ordinary", "extra":[1]}',
+    '{"auditID":"a","stage":"ResponseComplete","verb":"get"}',
+    '{"kind":"EventList","items":[{"auditID":"b","stage":"Panic"},{"auditID":"c","stage":"Panic"}]}',
+    '{"verb":',
+    '{"verb":"padded"} ',
+    '{"verb":"windows"}\r',
+    "",
+)
+
+
+@given(st.lists(st.sampled_from(LINES), min_size=1), st.sampled_from(["", "\n"]), st.integers(1, 3))
+def test_a_text_that_is_referred_to_is_the_text_that_was_there(lines, end, step):
+    chunk = Lines(("\n".join(lines) + end).encode())
+    whole, referring = derive_chunk(chunk), derive_chunk(chunk, refer=True)
+    assert referring[1:-2] == whole[1:-2]
+    numbers = range(0, whole.batch.num_rows, step)
+    told = referring._replace(text=chunk.text).rows(numbers)
+    assert told.equals(whole.batch.take(pa.array(numbers, pa.int32())))
+
+
+def test_raw_texts_that_are_whole_lines_are_not_sent_back():
+    found = derive_chunk(Lines("\n".join(LINES[:4]).encode()), refer=True)
+    assert found.batch.column("raw").null_count == found.batch.num_rows == 4
+    for other in LINES[4:5] + LINES[6:]:
+        found = derive_chunk(Lines("\n".join([*LINES[:4], other, ""]).encode()), refer=True)
+        assert (found.spans, found.batch.column("raw").null_count) == (b"", 0)
 
 
 def test_an_archive_is_the_same_however_many_workers_there_are(at_once, tmp_path):
