@@ -177,14 +177,12 @@ class Intake:
 
     def _stage(self, staged: Staged, derived: Derived) -> None:
         batch, leaves, repeats = derived.batch, derived.leaves, derived.repeats
-        times = batch.column("time")
-        bounds = pc.min_max(times.cast(pa.int64())).as_py()
         ids = split(bytes_of(batch.column("event_id")))
-        self._seen.prepare(bounds["min"], bounds["max"], undated=times.null_count > 0, ids=ids)
+        known = self._seen.known(ids, batch.column("time").cast(pa.int64()).to_pylist())
         staged.duplicates += len(repeats)
         for name, rows in _rows_by_month(batch).items():
             month = self._month(staged, name)
-            fresh = _fresh(ids, rows, month.known)
+            fresh = _fresh(ids, rows, known, staged.ids)
             month.observed += _picked(leaves, rows, batch.num_rows)
             if repeats:
                 here = frozenset(rows)
@@ -196,8 +194,7 @@ class Intake:
 
     def _month(self, staged: Staged, name: str) -> Month:
         if name not in staged.months:
-            known, observed, added = self._seen.month(name), staged.observed.month(name), staged.added.month(name)
-            staged.months[name] = Month(known, observed, added)
+            staged.months[name] = Month(staged.observed.month(name), staged.added.month(name))
         return staged.months[name]
 
     def _publish_rejects(self, staged: Staged) -> dict[str, Any]:
@@ -234,17 +231,19 @@ def _rows_by_month(batch: pa.RecordBatch) -> dict[str, Sequence[int]]:
     }
 
 
-def _fresh(ids: list[bytes], rows: Sequence[int], known: set[bytes]) -> Sequence[int]:
-    """The numbers of the rows whose event is not known yet; it is from now on."""
+def _fresh(ids: list[bytes], rows: Sequence[int], known: set[bytes], added: set[bytes]) -> Sequence[int]:
+    """The numbers of the rows whose event is neither known nor added yet; it is added from now on."""
     some = ids if len(rows) == len(ids) else [ids[row] for row in rows]
-    repeated = known.intersection(some)
-    before = len(known) - len(repeated)
-    known.update(some)
-    if len(known) == before + len(some) and not repeated:
-        return rows
+    stale = known.intersection(some) | added.intersection(some)
+    before = len(added)
+    if not stale:
+        added.update(some)
+        if len(added) == before + len(some):
+            return rows
     firsts = dict(zip(reversed(some), reversed(rows), strict=True))
-    for event_id in repeated:
+    for event_id in stale:
         del firsts[event_id]
+    added.update(firsts)
     return sorted(firsts.values())
 
 

@@ -7,10 +7,9 @@ ids. Files of rejects are read when the first reject of a run comes, which in mo
 from __future__ import annotations
 
 import errno
+import sys
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from datetime import timedelta
-from itertools import islice
 from pathlib import Path
 
 import pyarrow as pa
@@ -18,23 +17,25 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from kubedossier.analytics.errors import IntegrityError
-from kubedossier.analytics.ingest.times import from_micros, to_micros
+from kubedossier.analytics.ingest.times import to_micros
 from kubedossier.analytics.schema import UNDATED, FileRef
 from kubedossier.analytics.store.digests import LEAF_BYTES, leaf, split
 from kubedossier.analytics.store.ledger import Entry, Ledger
 from kubedossier.analytics.store.rejects import read_rejects
 
-HELD_IDS = 250_000
-"""So many ids of files are held at once; each costs about 110 bytes."""
+HELD_IDS = 1_000_000
+"""So many ids of files are held at once; each costs 32 bytes."""
 LONG_FILE_ROWS = 20_000
 _PIECE_BYTES = 64 * 1024
 MARGIN_US = 86_400_000_000
 _Span = tuple[int, int]
 _WHOLE: _Span = (-(2**63), 2**63 - 1)
+_ID = pa.binary(LEAF_BYTES)
+_WORDS = LEAF_BYTES // 8
 
 
 class SeenEvents:
-    """The event ids of live files and of what this run added.
+    """The event ids of live files.
 
     Memory is bounded whatever the archive's size: what the records that come do not need is forgotten and read again
     when it is asked for. Where the files have too many events of the asked time to hold, they are read for those ids
@@ -46,80 +47,82 @@ class SeenEvents:
         retracted: snapshots whose events do not count.
 
     Attributes:
-        held: how many ids of files are held.
+        held: how many ids are held.
     """
 
     def __init__(self, root: Path, files: Iterable[FileRef], retracted: frozenset[str] = frozenset()) -> None:
         self._root = root
-        self._files = list(files)
-        self._retracted = retracted
-        self._ids: dict[str, set[bytes]] = {}
-        self._loaded: dict[str, _Slice] = {}
+        self._files = list(map(_File, files))
+        self._retracted = pa.array(sorted(retracted), pa.string())
+        self._slices: dict[str, _Slice] = {}
         self._visited: set[str] = set()
         self._too_many: dict[str, int] = {}
         self.held = 0
 
-    def prepare(self, earliest: int | None, latest: int | None, *, undated: bool, ids: Sequence[bytes]) -> None:
-        """Have those ids ready that are known and may be asked for next; the sets of months grow and shrink.
+    def known(self, ids: Sequence[bytes], times: Sequence[int | None]) -> set[bytes]:
+        """Those of some event ids that the files have.
 
         Args:
-            earliest: time of a new event (microseconds, UTC); None where none has one.
-            latest: the same.
-            undated: whether there are any without a time.
-            ids: of the new events.
+            ids: of new events.
+            times: of the same (microseconds, UTC); None where an event has none.
+
+        Raises:
+            IntegrityError: a file is gone or damaged.
         """
-        asked = (earliest, latest) if earliest is not None and latest is not None else None
-        touched = [file for file in self._files if _touches(file, asked, undated=undated)]
-        missing = [file for file in touched if not self._covers(file, asked)]
-        needed = {file.path for file in touched} - {file.path for file in missing}
-        for file in missing:
-            self._forget(file.path)
-            self._load(file, asked if asked is not None and file.month != UNDATED else _WHOLE, needed, ids)
-            needed.add(file.path)
+        if not self._files:
+            return set()
+        asked = _Asked(ids, times)
+        touched = [(file, some) for file in self._files if (some := asked.of(file))]
+        needed = {file.path for file, _ in touched}
+        found: set[bytes] = set()
+        for file, some in touched:
+            found.update(self._found(file, asked.span(file), some, needed))
+        return found
 
-    def month(self, month: str) -> set[bytes]:
-        """The known ids of a month, to look into and to add to."""
-        return self._ids.setdefault(month, set())
+    def _found(self, file: _File, asked: _Span, some: Sequence[bytes], needed: set[str]) -> Iterable[bytes]:
+        held = self._slices.get(file.path)
+        if held is None or not (held.span[0] <= asked[0] and asked[1] <= held.span[1]):
+            held = self._load(file, asked, needed)
+        if held is not None:
+            return held.those_of(some)
+        return split(bytes_of(_joined(self._read(file, asked, pa.array(some, _ID)))))
 
-    def _covers(self, file: FileRef, asked: _Span | None) -> bool:
-        held = self._loaded.get(file.path)
-        if held is None or held.span == _WHOLE or asked is None:
-            return held is not None
-        return held.span[0] <= asked[0] and asked[1] <= held.span[1]
-
-    def _load(self, file: FileRef, asked: _Span, needed: set[str], ids: Sequence[bytes]) -> None:
-        found = None
+    def _load(self, file: _File, asked: _Span, needed: set[str]) -> _Slice | None:
+        """Hold those ids of a file that are asked for, and some around them; None where they are too many."""
+        self._forget([file.path])
         width = asked[1] - asked[0]
-        if width < self._too_many.get(file.path, 2**64):
-            span = _around(file, asked, again=file.path in self._visited)
-            self._visited.add(file.path)
-            found = self._as_many_as_fit(file, span)
-            if found is None:
-                for path in [path for path in self._loaded if path not in needed]:
-                    self._forget(path)
-                span = asked
-                found = self._as_many_as_fit(file, span)
-        known = self.month(file.month)
-        if found is not None:
-            known.update(found)
-            self._loaded[file.path] = _Slice(file, span, len(found))
-            self.held += len(found)
-        else:
+        if width >= self._too_many.get(file.path, 2**64):
+            return None
+        span = file.around(asked, again=file.path in self._visited)
+        self._visited.add(file.path)
+        ids = self._as_many_as_fit(file, span)
+        if ids is None:
+            self._forget([path for path in self._slices if path not in needed])
+            span = asked
+            ids = self._as_many_as_fit(file, span)
+        if ids is None:
             self._too_many[file.path] = width
-            known.update(self._read(file, asked, pa.array(ids, pa.binary(LEAF_BYTES))))
+            return None
+        self._slices[file.path] = held = _Slice(ids, span)
+        self.held += len(held)
+        return held
 
-    def _as_many_as_fit(self, file: FileRef, span: _Span) -> list[bytes] | None:
+    def _as_many_as_fit(self, file: _File, span: _Span) -> pa.Array | None:
+        parts: list[pa.Array] = []
         room = HELD_IDS - self.held
-        found = list(islice(self._read(file, span), room + 1))
-        return found if len(found) <= room else None
+        for ids in self._read(file, span):
+            parts.append(ids)
+            room -= len(ids)
+            if room < 0:
+                return None
+        return _joined(parts)
 
-    def _forget(self, path: str) -> None:
-        """Give up what is held of a file. What this run added is in no file yet, so nothing else goes with it."""
-        if (held := self._loaded.pop(path, None)) is not None:
-            self._ids[held.file.month].difference_update(self._read(held.file, held.span))
-            self.held -= held.ids
+    def _forget(self, paths: Iterable[str]) -> None:
+        for path in paths:
+            if (held := self._slices.pop(path, None)) is not None:
+                self.held -= len(held)
 
-    def _read(self, file: FileRef, span: _Span, wanted: pa.Array | None = None) -> Iterator[bytes]:
+    def _read(self, file: _File, span: _Span, wanted: pa.Array | None = None) -> Iterator[pa.Array]:
         try:
             yield from self._read_ids(file, span, wanted)
         except (OSError, pa.ArrowException) as error:
@@ -130,8 +133,8 @@ class SeenEvents:
                 hint="Run 'kubedossier verify' for the whole list, then restore it from a backup.",
             ) from error
 
-    def _read_ids(self, file: FileRef, span: _Span, wanted: pa.Array | None) -> Iterator[bytes]:
-        columns = ["event_id", "time", "snapshot"] if self._retracted else ["event_id", "time"]
+    def _read_ids(self, file: _File, span: _Span, wanted: pa.Array | None) -> Iterator[pa.Array]:
+        columns = ["event_id", *(["time"] if span != _WHOLE else ()), *(["snapshot"] if len(self._retracted) else ())]
         with _opened(self._root / file.path) as parquet:
             for batch in parquet.iter_batches(columns=columns, use_threads=False):
                 if span != _WHOLE:
@@ -139,40 +142,90 @@ class SeenEvents:
                     batch = batch.filter(
                         pc.and_(pc.greater_equal(micros, pa.scalar(span[0])), pc.less_equal(micros, pa.scalar(span[1])))
                     )
+                if len(self._retracted):
+                    batch = batch.filter(pc.invert(pc.is_in(batch.column("snapshot"), value_set=self._retracted)))
                 if wanted is not None:
                     batch = batch.filter(pc.is_in(batch.column("event_id"), value_set=wanted))
-                ids = split(bytes_of(batch.column("event_id")))
-                if not self._retracted:
-                    yield from ids
-                    continue
-                for event_id, snapshot in zip(ids, batch.column("snapshot").to_pylist(), strict=True):
-                    if snapshot not in self._retracted:
-                        yield event_id
+                yield batch.column("event_id")
 
 
-@dataclass(frozen=True, slots=True)
+class _File:
+    """A live file of events and the range of its times, which the ledger may have cut to the microsecond."""
+
+    def __init__(self, file: FileRef) -> None:
+        self.path = file.path
+        self.rows = file.rows
+        self.undated = file.month == UNDATED
+        dated = not self.undated and file.min_time is not None and file.max_time is not None
+        self.first = to_micros(file.min_time) - 1 if dated and file.min_time else 0
+        self.last = to_micros(file.max_time) + 1 if dated and file.max_time else -1
+
+    def around(self, asked: _Span, *, again: bool) -> _Span:
+        """What to read: of a long file the days around the asked times, and when it is asked again what follows.
+
+        Events come about in the order of time, so what follows is asked for next; a quarter of the room is for it.
+        """
+        if asked == _WHOLE or self.rows <= LONG_FILE_ROWS:
+            return _WHOLE
+        if not again:
+            return asked[0] - MARGIN_US, asked[1] + MARGIN_US
+        if self.rows <= HELD_IDS // 4:
+            return _WHOLE
+        follows = (self.last - self.first) * (HELD_IDS // 4) // self.rows
+        return asked[0] - MARGIN_US, max(asked[1] + MARGIN_US, asked[0] + follows)
+
+
+class _Asked:
+    """Event ids that are asked for, in the order of their times."""
+
+    def __init__(self, ids: Sequence[bytes], times: Sequence[int | None]) -> None:
+        dated = sorted((time, one) for time, one in zip(times, ids, strict=True) if time is not None)
+        self._times = [time for time, _ in dated]
+        self._ids = [one for _, one in dated]
+        self._undated = [one for time, one in zip(times, ids, strict=True) if time is None]
+
+    def of(self, file: _File) -> Sequence[bytes]:
+        """Those that may be in a file."""
+        if file.undated:
+            return self._undated
+        return self._ids[bisect_left(self._times, file.first) : bisect_right(self._times, file.last)]
+
+    def span(self, file: _File) -> _Span:
+        """The first and last time of those; everything for events without a time."""
+        if file.undated:
+            return _WHOLE
+        first, end = bisect_left(self._times, file.first), bisect_right(self._times, file.last)
+        return self._times[first], self._times[end - 1]
+
+
 class _Slice:
-    """What is held of a file: its ids of these times, and how many they are."""
+    """The ids of a file's events of some times, sorted by their first eight bytes as one number of this machine."""
 
-    file: FileRef
-    span: _Span
-    ids: int
+    def __init__(self, ids: pa.Array, span: _Span) -> None:
+        self.span = span
+        words = pa.Array.from_buffers(pa.uint64(), _WORDS * len(ids), [None, ids.buffers()[1]])
+        firsts = words.take(pa.array(range(0, len(words), _WORDS), pa.int32()))
+        self._ids = memoryview(ids.take(pc.sort_indices(firsts)).buffers()[1]).cast("B")
+        self._firsts = self._ids[: len(ids) * LEAF_BYTES].cast("Q")[::_WORDS]
+
+    def __len__(self) -> int:
+        return len(self._firsts)
+
+    def those_of(self, some: Iterable[bytes]) -> Iterator[bytes]:
+        """Those of some ids that are among these."""
+        for one in some:
+            first = int.from_bytes(one[:8], sys.byteorder)
+            at = bisect_left(self._firsts, first)
+            while at < len(self._firsts) and self._firsts[at] == first:
+                if self._ids[at * LEAF_BYTES : (at + 1) * LEAF_BYTES] == one:
+                    yield one
+                    break
+                at += 1
 
 
-def _around(file: FileRef, asked: _Span, *, again: bool) -> _Span:
-    """What to read of a file: of a long one the days around the asked times, and when it is asked again what follows.
-
-    Events come about in the order of time, so what follows is asked for next; a quarter of the room is for it.
-    """
-    times = (file.min_time, file.max_time)
-    if asked == _WHOLE or times[0] is None or times[1] is None or file.rows <= LONG_FILE_ROWS:
-        return _WHOLE
-    if not again:
-        return asked[0] - MARGIN_US, asked[1] + MARGIN_US
-    if file.rows <= HELD_IDS // 4:
-        return _WHOLE
-    follows = (to_micros(times[1]) - to_micros(times[0])) * (HELD_IDS // 4) // file.rows
-    return asked[0] - MARGIN_US, max(asked[1] + MARGIN_US, asked[0] + follows)
+def _joined(parts: Iterable[pa.Array]) -> pa.Array:
+    """A column of hashes of its own, without an offset."""
+    return pa.concat_arrays([pa.array([bytes(LEAF_BYTES)], _ID).slice(1), *parts])
 
 
 def _opened(path: Path) -> pq.ParquetFile:
@@ -183,17 +236,7 @@ def _opened(path: Path) -> pq.ParquetFile:
 def bytes_of(hashes: pa.Array) -> bytes:
     """The values of a column of hashes, one after another: a tenth of the time of ``to_pylist``."""
     start = hashes.offset * LEAF_BYTES
-    data: bytes = hashes.buffers()[1].to_pybytes()
-    return data[start : start + len(hashes) * LEAF_BYTES]
-
-
-def _touches(file: FileRef, asked: _Span | None, *, undated: bool) -> bool:
-    if file.month == UNDATED:
-        return undated
-    if asked is None or file.min_time is None or file.max_time is None:
-        return False
-    low, high = from_micros(asked[0]), from_micros(asked[1])
-    return file.min_time - timedelta(microseconds=1) <= high and low <= file.max_time + timedelta(microseconds=1)
+    return bytes(memoryview(hashes.buffers()[1])[start : start + len(hashes) * LEAF_BYTES]) if len(hashes) else b""
 
 
 class SeenRejects:

@@ -47,22 +47,22 @@ class Receipt:
 
 @dataclass
 class Month:
-    """One month of a commit: the event ids that are known of it, and the leaves of what came and of what was new."""
+    """One month of a commit: the leaves of what came and of what was new."""
 
-    known: set[bytes]
     observed: bytearray
     added: bytearray
 
 
 @dataclass
 class Staged:
-    """What is staged since the last commit."""
+    """What is staged since the last commit; ``ids`` are those of its new events."""
 
     id: str
     at: datetime
     files: EventFiles
     added: Tally = field(default_factory=Tally)
     observed: Tally = field(default_factory=Tally)
+    ids: set[bytes] = field(default_factory=set)
     received: int = 0
     duplicates: int = 0
     months: dict[str, Month] = field(default_factory=dict)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import gzip
 import os
+import random
 import shutil
 import subprocess
 import sys
@@ -117,29 +118,34 @@ def bench_import(folder: Path, count: int, rounds: int) -> None:
 
 
 def bench_memory(folder: Path, count: int) -> None:
-    """The peak memory of an import must grow neither with what comes nor with what is there already."""
+    """Peak memory grows neither with what comes nor with what is there already; time does not hang on the order."""
     sources = {number: folder / f"events-{number}.ndjson" for number in (count // 10, count * 3 // 10, count)}
     peaks: dict[int, int] = {}
     archive = folder / "memory"
 
-    def peak_of(source: Path) -> int:
+    def run_of(source: Path) -> Run:
         env = {"KUBEDOSSIER_WITNESS": str(folder / "witness")}
-        return measure(
-            [*KUBEDOSSIER, "--archive", str(archive), "import", str(source)], codes=(0, 4), env=env
-        ).peak_bytes
+        return measure([*KUBEDOSSIER, "--archive", str(archive), "import", str(source)], codes=(0, 4), env=env)
 
     for number, source in sources.items():
         events.write(number, source)
         shutil.rmtree(archive, ignore_errors=True)
-        peaks[number] = peak_of(source)
+        peaks[number] = run_of(source).peak_bytes
     few, most = peaks[count // 10], peaks[count]
     if not few:
         return  # the system does not tell
     listed = ", ".join(f"{number:,}: {peak / 2**20:,.0f} MiB" for number, peak in peaks.items())
     report(f"peak memory, {count:,} events", f"of {count // 10:,} events", most / few, "<= 1.2", listed)
-    onto = peak_of(sources[count // 10])
+    onto = run_of(sources[count // 10]).peak_bytes
     detail = f"{onto / 2**20:,.0f} MiB"
     report(f"the same, {count // 10:,} into {count:,}", "into an empty archive", onto / few, "<= 1.2", detail)
+    shuffled = folder / "shuffled.ndjson"
+    lines = sources[count // 10].read_bytes().splitlines(keepends=True)
+    random.Random(1).shuffle(lines)
+    shuffled.write_bytes(b"".join(lines))
+    ordered, mixed = best(2, lambda: run_of(sources[count // 10]), lambda: run_of(shuffled))
+    detail = f"{mixed.seconds:.1f} s against {ordered.seconds:.1f} s"
+    report("these again, in no order", "time in the order of time", mixed.seconds / ordered.seconds, "<= 1.5", detail)
 
 
 def bench_raw(folder: Path, count: int, rounds: int) -> None:

@@ -67,5 +67,6 @@ def test_what_a_commit_gathered_is_given_up_with_it(archive_path):
     with Intake(archive_path, kind="import") as intake:
         intake.add([Record(event(number).encode()) for number in range(FEW)])
         intake.commit({})
-        assert not intake._seen._ids
+        assert intake._staged is None
+        assert intake._seen.held == 0
         assert intake.staged == 0
