@@ -41,6 +41,26 @@ class Document:
         """The structure elements of a kind, such as ``/Figure``."""
         return [one for one in self.dictionaries if one.get("/S") == kind and "/P" in one]
 
+    def kids(self, element: Any) -> list[Any]:
+        """The structure elements that stand directly in one; its own text is none."""
+        import pikepdf
+
+        held = element.get("/K", [])
+        some = held if isinstance(held, pikepdf.Array) else [held]
+        return [one for one in some if isinstance(one, pikepdf.Dictionary) and "/S" in one]
+
+    @cached_property
+    def tree(self) -> set[tuple[int, int]]:
+        """The structure elements that the tree holds, by their numbers in the file."""
+        found: set[tuple[int, int]] = set()
+        waiting = self.kids(self.pdf.Root.StructTreeRoot)
+        while waiting:
+            one = waiting.pop()
+            if one.objgen not in found:
+                found.add(one.objgen)
+                waiting += self.kids(one)
+        return found
+
     @cached_property
     def xmp(self) -> str:
         """The metadata as text; empty where there is none."""

@@ -149,6 +149,37 @@ def cells_name_their_heads(document: Document) -> Iterator[Finding]:
         yield from demand(found, "cells-name-their-heads", f"cell {number}", "/Headers", "none")
 
 
+def heads_have_a_scope(document: Document) -> Iterator[Finding]:
+    """Each head of a table says whether it is that of a column or of a row."""
+    for number, one in enumerate(document.elements("/TH"), 1):
+        found = one.get("/A", {}).get("/Scope", "none")
+        yield from demand(
+            found in ("/Column", "/Row"), "heads-have-a-scope", f"head {number}", "/Column or /Row", found
+        )
+
+
+def lists_hold_items(document: Document) -> Iterator[Finding]:
+    """Each list is made of items, and each item of a label and a body."""
+    parts = {"/L": {"/LI", "/L", "/Caption"}, "/LI": {"/Lbl", "/LBody"}}
+    for kind, may_hold in parts.items():
+        for number, one in enumerate(document.elements(kind), 1):
+            found = {str(kid.S) for kid in document.kids(one)} - may_hold
+            where = f"{'list' if kind == '/L' else 'item'} {number}"
+            yield from demand(not found, "lists-hold-items", where, " ".join(sorted(may_hold)), " ".join(sorted(found)))
+    for number, one in enumerate(document.elements("/LI"), 1):
+        yield from demand(one.P.get("/S") == "/L", "lists-hold-items", f"item {number}", "a list", one.P.get("/S"))
+
+
+def text_is_in_the_tree(document: Document) -> Iterator[Finding]:
+    """What a page marks as text stands in the structure tree; running heads and feet are marked as such."""
+    import pikepdf
+
+    owners = pikepdf.NumberTree(document.pdf.Root.StructTreeRoot.ParentTree)
+    for number, page in enumerate(document.pdf.pages, 1):
+        lost = [one for one in owners[page.StructParents] if one is not None and one.objgen not in document.tree]
+        yield from demand(not lost, "text-is-in-the-tree", f"page {number}", "all of it", f"{len(lost)} pieces outside")
+
+
 def has_bookmarks(document: Document) -> Iterator[Finding]:
     """The file can be walked by bookmarks."""
     found = document.pdf.Root.get("/Outlines", {})
@@ -173,6 +204,8 @@ def has_output_intent(document: Document) -> Iterator[Finding]:
 def metadata_is_plain(document: Document) -> Iterator[Finding]:
     """The metadata is one XML document that any program can find."""
     yield from demand("/Metadata" in document.pdf.Root, "metadata-is-plain", "the catalog", "/Metadata", "none")
+    packed = "/Filter" in document.pdf.Root.get("/Metadata", {})
+    yield from demand(not packed, "metadata-is-plain", "the metadata", "not packed", "/Filter")
     number = document.xmp.count("<rdf:RDF")
     yield from demand(number == 1, "metadata-is-plain", "the metadata", "one rdf:RDF", number)
 
@@ -248,6 +281,9 @@ RULES: tuple[Rule, ...] = (
     figures_are_described,
     tables_have_heads,
     cells_name_their_heads,
+    heads_have_a_scope,
+    lists_hold_items,
+    text_is_in_the_tree,
     has_bookmarks,
     title_is_shown,
     has_output_intent,

@@ -14,6 +14,8 @@ from typing import Any
 
 import pydyf  # type: ignore[import-untyped]
 
+from kubedossier.reports.pdf_structure import Structure
+
 _UA = b"""<rdf:Description rdf:about="" xmlns:pdfuaid="http://www.aiim.org/pdfua/ns/id/"><pdfuaid:part>1</pdfuaid:part>\
 </rdf:Description><rdf:Description rdf:about="" xmlns:pdfaExtension="http://www.aiim.org/pdfa/ns/extension/" \
 xmlns:pdfaSchema="http://www.aiim.org/pdfa/ns/schema#" xmlns:pdfaProperty="http://www.aiim.org/pdfa/ns/property#">\
@@ -40,6 +42,7 @@ def finisher(targets: Mapping[str, str]) -> Callable[[Any, pydyf.PDF], None]:
         _claim_ua(pdf)
         _unique_associated_files(pdf)
         _describe_links(pdf, targets)
+        Structure(pdf).complete()
         pdf.catalog["ViewerPreferences"] = pydyf.Dictionary({"DisplayDocTitle": "true"})
         _compress_once(pdf)
 
@@ -50,6 +53,7 @@ def _claim_ua(pdf: pydyf.PDF) -> None:
     for item in pdf.objects:
         if isinstance(item, pydyf.Stream) and item.extra.get("Type") == "/Metadata":
             item.stream = [part.replace(_END, _UA + _END) for part in item.stream]
+            item.compress = False  # any program is to find it
 
 
 def _unique_associated_files(pdf: pydyf.PDF) -> None:

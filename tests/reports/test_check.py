@@ -121,6 +121,10 @@ def no_thead(pdf):
     first(pdf, "/THead")["/S"] = Name("/TBody")
 
 
+def lost_section(pdf):
+    del pdf.Root.StructTreeRoot.K[0].K[-1]
+
+
 def outside_stream(pdf):
     pdf.Root["/Extra"] = pdf.make_stream(b"x", F=String("other.bin"))
 
@@ -162,6 +166,9 @@ BROKEN = {
     "figures-are-described": drop("/Alt", lambda pdf: first(pdf, "/Figure")),
     "tables-have-heads": no_thead,
     "cells-name-their-heads": drop("/A", lambda pdf: first(pdf, "/TD")),
+    "heads-have-a-scope": drop("/Scope", lambda pdf: first(pdf, "/TH").A),
+    "lists-hold-items": put("/S", lambda: Name("/Div"), lambda pdf: first(pdf, "/LI")),
+    "text-is-in-the-tree": lost_section,
     "has-bookmarks": drop("/Outlines"),
     "title-is-shown": drop("/ViewerPreferences"),
     "has-output-intent": drop("/OutputIntents"),
@@ -186,6 +193,32 @@ OTHERWISE = {"sound-syntax", "not-encrypted", "written-once"}
 
 def test_every_rule_has_a_file_that_breaks_it():
     assert BROKEN.keys() | OTHERWISE == {rule.__name__.replace("_", "-") for rule in check.RULES}
+
+
+def item_outside_a_list(pdf):
+    item = next(one for one in pdf.objects if isinstance(one, Dictionary) and one.get("/S") == "/Lbl").P
+    item.P = pdf.Root.StructTreeRoot.K[0]
+
+
+@pytest.mark.parametrize(
+    ("rule", "change"),
+    [
+        ("lists-hold-items", put("/S", lambda: Name("/P"), lambda pdf: first(pdf, "/LBody"))),
+        ("lists-hold-items", item_outside_a_list),
+    ],
+)
+def test_a_rule_finds_the_other_ways_to_break_it(checked, quiet_pdf, rule, change):
+    written = io.BytesIO()
+    with pikepdf.open(io.BytesIO(quiet_pdf)) as pdf:
+        change(pdf)
+        pdf.save(written, **AS_IT_IS)
+    assert rule in {one.kind for one in checked(written.getvalue()).findings}
+
+
+def test_metadata_that_only_some_programs_could_find_is_found(checked, quiet_pdf):
+    assert quiet_pdf.count(b"/Subtype /XML") == 1
+    packed = quiet_pdf.replace(b"/Subtype /XML", b"/Filter []   ")  # of the same length: every offset stays right
+    assert [(one.kind, one.found) for one in checked(packed).findings] == [("metadata-is-plain", "/Filter")]
 
 
 @pytest.mark.parametrize("rule", BROKEN)
