@@ -2,14 +2,15 @@
 
 It runs inside the renderer, on the finished objects, before a byte is written: the file is never opened again.
 
-Source: ISO 19005-3, 6.6.2.3 (extension schemas) and 6.8 (associated files); ISO 14289-1, 5 (version
-identification) and 7.18.5 (alternate descriptions of links).
+Source: ISO 19005-3, 6.1.7.1 (length of streams), 6.6.2.3 (extension schemas) and 6.8 (associated files); ISO 14289-1,
+5 (version identification) and 7.18.5 (alternate descriptions of links).
 """
 
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import pydyf  # type: ignore[import-untyped]
@@ -29,6 +30,7 @@ xmlns:pdfaSchema="http://www.aiim.org/pdfa/ns/schema#" xmlns:pdfaProperty="http:
 </rdf:li></rdf:Seq></pdfaSchema:property></rdf:li></rdf:Bag></pdfaExtension:schemas></rdf:Description>"""
 _END = b"</rdf:RDF>"
 _LEVEL, _LEVEL_OF_FILES = 9, 6
+_LINE_AND_END = b"\nendstream"
 
 
 def finisher(targets: Mapping[str, str]) -> Callable[[Any, pydyf.PDF], None]:
@@ -47,6 +49,23 @@ def finisher(targets: Mapping[str, str]) -> Callable[[Any, pydyf.PDF], None]:
         _compress_once(pdf)
 
     return finish
+
+
+@contextmanager
+def clear_ends() -> Iterator[None]:
+    """While it lasts, no last byte of a stream can be taken for a part of the end of line that is written behind it."""
+    usual = pydyf.Stream.data
+
+    def data(stream: pydyf.Stream) -> bytes:
+        written: bytes = usual.fget(stream)
+        ends_with_return = written.endswith(b"\r" + _LINE_AND_END)
+        return written.removesuffix(_LINE_AND_END) + b"\r" + _LINE_AND_END if ends_with_return else written
+
+    pydyf.Stream.data = property(data)
+    try:
+        yield
+    finally:
+        pydyf.Stream.data = usual
 
 
 def _claim_ua(pdf: pydyf.PDF) -> None:

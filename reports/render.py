@@ -84,6 +84,8 @@ def _complaints() -> Iterator[list[str]]:
 def _set(weasyprint: Any, report: Report, markup: str, paper: Paper) -> bytes:
     from weasyprint.text.fonts import FontConfiguration
 
+    from kubedossier.reports.pdfa import clear_ends
+
     fetcher, fonts = _fetcher(report.logo), FontConfiguration()
     sheets = [
         weasyprint.CSS(string=asset("styles", name), url_fetcher=fetcher, font_config=fonts, base_url=None)
@@ -102,7 +104,7 @@ def _set(weasyprint: Any, report: Report, markup: str, paper: Paper) -> bytes:
         for item in report.attachments
     ]
     document = weasyprint.HTML(string=markup, url_fetcher=fetcher, base_url=None)
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), clear_ends():
         warnings.simplefilter("ignore", ResourceWarning)  # the renderer leaves its colour profile to the collector
         result: bytes = document.write_pdf(
             stylesheets=sheets,
