@@ -47,7 +47,7 @@ def newcomer_actions(seen: Observed) -> Verdict | None:
     if not seen.previous_known:
         return None
     acts = seen.actions.of_newcomers()
-    title = f"{counted(len(acts), 'privileged action')} of newcomers."
+    title = f"Newcomers took {counted(len(acts), 'privileged action')}."
     return Verdict(
         "review" if acts else "met",
         title if acts else "No newcomer took a privileged action.",

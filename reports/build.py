@@ -54,7 +54,7 @@ def build(archive: Archive, period: Period, request: Request) -> Report:
     own = ask_own(archive, period, request.own, sections, asked.collection)
     manifest_file = manifest(manifest_head(cover_head, request), asked.collection)
     seal = hashlib.sha256(manifest_file.data).hexdigest()
-    before = seen.previous_short[:3] if period.is_month else seen.previous_short
+    before = seen.previous_short
     activity, techniques, tactics = _activity(asked, period)
     kinds, people, single, cited = _privileged(asked, seen, found, before)
     marks, answers = asked.marks, asked.frame

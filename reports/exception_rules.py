@@ -77,10 +77,10 @@ def off_hours_newcomers(seen: Observed) -> Verdict | None:
     if not seen.previous_known:
         return None
     acts = seen.actions.of_newcomers().outside(seen.thresholds.office_hours)
-    number = counted(len(acts), "privileged action")
+    title = f"Newcomers took {counted(len(acts), 'privileged action')} outside office hours."
     return Verdict(
         "exception" if acts else "met",
-        f"{number} of newcomers outside office hours." if acts else "No newcomer used privileges outside office hours.",
+        title if acts else "No newcomer used privileges outside office hours.",
         where_when(acts) or ("The record holds none.",),
         (seen.marks["first_seen_ips"], seen.marks["privileged_actions"]),
         acts=acts,

@@ -41,7 +41,7 @@ def observed(
         previous_denied=int(before["denied"].sum()),
         previous_known=asked.has_past,
         previous_title=period.previous().title(),
-        previous_short=f"{period.previous().start:%B}" if period.is_month else "before",
+        previous_short=f"{period.previous().start:%b}" if period.is_month else "before",
         actions=asked.actions,
         actions_before=asked.actions_before,
         grave=Actions.from_rows(asked.frame("grave_changes"), asked.new),

@@ -90,7 +90,7 @@ def test_requests_without_an_identity_tell_what_was_denied_open_and_served(anony
 
 def test_newcomers_are_named_and_their_actions_come_first(newcomers_report):
     finding = next(one for one in newcomers_report.findings if one.rule == "newcomers")
-    assert (finding.rating, finding.title) == ("review", "2 privileged actions of newcomers.")
+    assert (finding.rating, finding.title) == ("review", "Newcomers took 2 privileged actions.")
     people, addresses = newcomers_report.first_seen
     assert [(row[0].raw, row[5].text) for row in people.rows] == [("eve@example.com", "2"), ("zoe@example.com", "0")]
     assert [row[0].raw for row in addresses.rows] == ["203.0.113.77", "10.9.9.9"]
