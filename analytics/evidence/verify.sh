@@ -163,11 +163,12 @@ facts() { sed -n "s/^$1 //p" "$work/facts" | sort; }
 # sums_below FOLDER [FIND ARGUMENTS]: SHA-256 and name of the files in it
 sums_below() { [ ! -d "$1" ] || find "$@" -type f -exec $sum {} + | sed 's/^\(.\{64\}\)../\1 /' | sort; }
 
-# differ EXPECTED FOUND: tells how two lists differ, and never nothing when they do
+# differ EXPECTED FOUND: tells how two lists differ, and never nothing when they do. Whether they do is what diff ends
+# with: how it writes them is not the same everywhere (BusyBox and toybox know the unified form alone).
 differ() {
     diff "$1" "$2" > "$work/diff" && return
-    sed -n 's/^</missing /p; s/^>/foreign /p' "$work/diff"
-    [ -s "$work/diff" ] || echo "the lists could not be compared"
+    told=$(sed -n '/^---/d; /^+++/d; s/^[<-] \{0,1\}/missing /p; s/^[>+] \{0,1\}/foreign /p' "$work/diff")
+    printf '%s\n' "${told:-the lists could not be compared}"
 }
 
 # 6. The Parquet files are those of the ledger, with its SHA-256 sums; so are the rejects.
