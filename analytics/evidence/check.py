@@ -47,12 +47,11 @@ from kubedossier.analytics.evidence.subject import (
 from kubedossier.analytics.evidence.texts import write_texts
 from kubedossier.analytics.schema import UNDATED
 from kubedossier.analytics.store import witness
-from kubedossier.analytics.store.entries import read_entry
+from kubedossier.analytics.store.entries import is_archive_id, read_entry
 from kubedossier.analytics.store.ledger import NO_HASH, Entry, Ledger
 from kubedossier.analytics.store.verify import Finding
 
-_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-_HEAD = re.compile(r"(\d{1,8}):([0-9a-f]{64})")
+_HEAD = re.compile(r"([0-9]{1,8}):([0-9a-f]{64})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +202,7 @@ def _chain(state: _State) -> Iterator[Finding]:
 def _subject(month: str) -> Subject | None:
     from datetime import UTC, datetime
 
-    if month != UNDATED and not re.fullmatch(r"\d{4}-\d{2}", month):
+    if month != UNDATED and not re.fullmatch(r"[0-9]{4}-[0-9]{2}", month):
         return None
     try:
         return parse_subject(month, now=datetime.now(UTC))
@@ -225,7 +224,7 @@ def _witnessed(state: _State, named: tuple[int, str] | None) -> Iterator[Finding
         return
     hashes = state.ledger.hashes
     archive_id = str(state.ledger.entries[0].get("archive_id")) if state.ledger.entries else ""
-    heads = witness.known_heads(archive_id) if _UUID.fullmatch(archive_id) else {}
+    heads = witness.known_heads(archive_id) if is_archive_id(archive_id) else {}
     state.witnessed = len(heads)
     for seq, digest in sorted(heads.items()):
         if seq <= len(hashes) and hashes[seq - 1] != digest:

@@ -7,6 +7,8 @@ that an altered entry is a finding and never a crash. What is not declared here 
 from __future__ import annotations
 
 import json
+import re
+from collections import Counter
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -19,10 +21,12 @@ TIME_FORM = "YYYY-MM-DDTHH:MM:SS.ffffffZ"
 _TIME_LENGTH = len("2026-10-01T00:00:00.000000Z")
 
 _Count = Annotated[int, Meta(ge=0, le=2**63 - 1)]
-_Hash = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
+_Hash = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
+_UUID = r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z"
+_Uuid = Annotated[str, Meta(pattern=_UUID)]
 # Below the archive, and never among its ledger or what is under way.
-_Path = Annotated[str, Meta(pattern=r"^(?!ledger/|tmp/)[A-Za-z0-9_][A-Za-z0-9._=-]*(/[A-Za-z0-9_][A-Za-z0-9._=-]*)+$")]
-_Month = Annotated[str, Meta(pattern=r"^(\d{4}-(0[1-9]|1[0-2])|undated|)$")]
+_Path = Annotated[str, Meta(pattern=r"^(?!ledger/|tmp/)[A-Za-z0-9_][A-Za-z0-9._=-]*(/[A-Za-z0-9_][A-Za-z0-9._=-]*)+\Z")]
+_Month = Annotated[str, Meta(pattern=r"^([0-9]{4}-(0[1-9]|1[0-2])|undated|)\Z")]
 
 
 class _Moment:
@@ -108,7 +112,7 @@ class _Entry(Struct):
 
 
 class _Genesis(_Entry, kw_only=True):
-    archive_id: str
+    archive_id: _Uuid
 
 
 class _Retraction(_Entry, kw_only=True):
@@ -130,8 +134,24 @@ def read_time(text: str) -> datetime:
     return datetime.fromisoformat(text[:-1]).replace(tzinfo=UTC)
 
 
+def is_archive_id(value: object) -> bool:
+    """Whether a genesis may hold it; it names the witness file, so nothing else ever becomes a path."""
+    return isinstance(value, str) and re.match(_UUID, value) is not None
+
+
+def parse_object(line: bytes) -> dict[str, Any] | None:
+    """The JSON object that somebody may have written there; None where it is something else."""
+    try:
+        found = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
 def problem_of(entry: dict[str, Any]) -> str:
     """What is wrong with an entry's parts, and where; empty where they are as the format has them."""
+    if entry.get("seq") == 1 and entry.get("type") != "genesis":
+        return "Expected the genesis entry - at `$.type`"
     try:
         msgspec.convert(entry, _OF_TYPE.get(_hashable(entry.get("type")), _Entry), dec_hook=_read_moment)
     except (msgspec.ValidationError, RecursionError) as error:
@@ -141,11 +161,10 @@ def problem_of(entry: dict[str, Any]) -> str:
 
 def read_entry(line: bytes) -> tuple[dict[str, Any] | None, tuple[str, str]]:
     """An entry that may be relied on, or None with what was expected and what was found instead."""
-    try:
-        entry = json.loads(line)
-    except (ValueError, RecursionError):
-        entry = None
-    if not isinstance(entry, dict) or line.count(b"\n") != 1 or not line.endswith(b"\n"):
+    entry = parse_object(line)
+    if entry is not None and (key := _doubled(line)):
+        return None, ("each key once", f"two of {key!r}")
+    if entry is None or line.count(b"\n") != 1 or not line.endswith(b"\n"):
         return None, ("one line of JSON", repr(line[:40]))
     if entry.get("format") != FORMAT_VERSION:
         found = f"format {entry.get('format')!r}: altered, or written by a newer kubedossier"
@@ -153,6 +172,17 @@ def read_entry(line: bytes) -> tuple[dict[str, Any] | None, tuple[str, str]]:
     if problem := problem_of(entry):
         return None, (f"an entry of format {FORMAT_VERSION}", problem)
     return entry, ("", "")
+
+
+def _doubled(line: bytes) -> str:
+    """A key that stands twice in one object, which one reader would take from the first and another from the last."""
+    found: list[str] = []
+
+    def note(pairs: list[tuple[str, object]]) -> None:
+        found.extend(key for key, count in Counter(key for key, _ in pairs).items() if count > 1)
+
+    json.loads(line, object_pairs_hook=note)
+    return min(found, default="")
 
 
 def _hashable(value: object) -> object:

@@ -16,12 +16,14 @@ from typing import Any
 
 from kubedossier.analytics.errors import IntegrityError, StorageError
 from kubedossier.analytics.schema import FORMAT_VERSION, FileRef
-from kubedossier.analytics.store.entries import problem_of
+from kubedossier.analytics.store.entries import parse_object, problem_of
 from kubedossier.analytics.store.entries import read_time as read_time  # with time_text, for all who read the ledger
+from kubedossier.analytics.store.plain import NotPlainError, read_plain
 
 Entry = dict[str, Any]
 
 NO_HASH = "0" * 64
+LONGEST_ENTRY_BYTES = 64 * 1024 * 1024
 TYPES = frozenset(
     (
         "genesis",
@@ -51,10 +53,14 @@ def entry_line(entry: Entry) -> bytes:
     """The one line of an entry: ASCII escapes, sorted keys, no blanks, one LF.
 
     Raises:
+        StorageError: it is longer than any reader takes.
         ValueError: a float or a non-string key is in it.
     """
     _refuse_floats(entry)
-    return json.dumps(entry, sort_keys=True, separators=(",", ":"), allow_nan=False).encode("ascii") + b"\n"
+    line = json.dumps(entry, sort_keys=True, separators=(",", ":"), allow_nan=False).encode("ascii") + b"\n"
+    if len(line) > LONGEST_ENTRY_BYTES:
+        raise StorageError(f"A ledger entry would be {len(line):,} bytes long", hint="Do it in several runs.")
+    return line
 
 
 def time_text(moment: datetime) -> str:
@@ -150,11 +156,23 @@ class Ledger:
         return tuple(one for one in self.files.values() if one.role == role and one.snapshot not in self.retracted)
 
 
-def _read_entry(root: Path, seq: int) -> bytes | None:
+def entry_bytes(root: Path, seq: int) -> bytes | None:
+    """The bytes of the entry of a number; None where there is none.
+
+    Raises:
+        OSError: it cannot be read; ``NotPlainError`` where it is no file, or longer than any entry.
+    """
     try:
-        return entry_path(root, seq).read_bytes()
+        return read_plain(entry_path(root, seq), LONGEST_ENTRY_BYTES)
     except FileNotFoundError:
         return None
+
+
+def _read_entry(root: Path, seq: int) -> bytes | None:
+    try:
+        return entry_bytes(root, seq)
+    except NotPlainError as error:
+        raise _broken(f"Ledger entry {seq} is {error.strerror}") from error
     except OSError as error:
         raise StorageError(
             f"Cannot read ledger entry {seq} in '{root}': {error.strerror}",
@@ -163,11 +181,8 @@ def _read_entry(root: Path, seq: int) -> bytes | None:
 
 
 def _checked(data: bytes, seq: int, prev: str) -> Entry:
-    try:
-        entry = json.loads(data)
-    except ValueError:
-        entry = None
-    if not isinstance(entry, dict) or data.count(b"\n") != 1 or not data.endswith(b"\n"):
+    entry = parse_object(data)
+    if entry is None or data.count(b"\n") != 1 or not data.endswith(b"\n"):
         raise _broken(f"Ledger entry {seq} is not one line of JSON")
     if entry.get("seq") != seq:
         raise _broken(f"Ledger entry {seq} says it is number {entry.get('seq')!r}")

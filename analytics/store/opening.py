@@ -75,7 +75,7 @@ def refuse_loss(root: Path, entries: int) -> None:
     Raises:
         IntegrityError: it is so.
     """
-    numbers = [int(name[:8]) for name in os.listdir(root / "ledger") if re.fullmatch(r"\d{8}\.json", name)]  # noqa: PTH208
+    numbers = [int(name[:8]) for name in os.listdir(root / "ledger") if re.fullmatch(r"[0-9]{8}\.json", name)]  # noqa: PTH208
     if max(numbers, default=0) > entries or (not entries and any(one.is_file() for one in root.glob("events/*/*"))):
         raise IntegrityError(
             f"Ledger entry {entries + 1} is missing in '{root}', and what came after it is there",

@@ -8,7 +8,6 @@ names, staged or not, is a finding for ``verify`` and never ours to delete.
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import re
 import stat
@@ -16,8 +15,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from kubedossier.analytics.store.entries import parse_object
 from kubedossier.analytics.store.folders import fsync_folder
-from kubedossier.analytics.store.ledger import Entry, Ledger
+from kubedossier.analytics.store.ledger import LONGEST_ENTRY_BYTES, Entry, Ledger
+from kubedossier.analytics.store.plain import NotPlainError, read_plain
 
 _STAGED = re.compile(r"entry-\d{8}-.+")
 _PART = re.compile(r"[A-Za-z0-9_=][A-Za-z0-9._=-]*")
@@ -69,10 +70,10 @@ def _staged(root: Path) -> Iterator[tuple[Path, Entry]]:
     for name in names:
         if _STAGED.fullmatch(name):
             try:
-                entry = json.loads((folder / name).read_bytes())
-            except (FileNotFoundError, ValueError):
-                continue  # gone meanwhile, or cut short itself: then no file was moved yet
-            if isinstance(entry, dict):
+                entry = parse_object(read_plain(folder / name, LONGEST_ENTRY_BYTES))
+            except (FileNotFoundError, NotPlainError):
+                continue  # gone meanwhile, or nothing that a commit leaves
+            if entry is not None:  # else it was cut short itself: then no file was moved yet
                 yield folder / name, entry
 
 

@@ -15,7 +15,6 @@ It reads the folders on purpose, since what was slipped in is found no other way
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import re
 import stat
@@ -27,12 +26,13 @@ from typing import Literal
 from kubedossier.analytics.errors import StorageError
 from kubedossier.analytics.schema import FileRef
 from kubedossier.analytics.store import witness
-from kubedossier.analytics.store.entries import read_entry
-from kubedossier.analytics.store.ledger import NO_HASH, Entry, Ledger, entry_path
+from kubedossier.analytics.store.entries import is_archive_id, parse_object, read_entry
+from kubedossier.analytics.store.ledger import NO_HASH, Entry, Ledger, entry_bytes, entry_path
+from kubedossier.analytics.store.plain import open_plain
 from kubedossier.analytics.store.unfinished import unfinished
 
 Level = Literal["quick", "default", "deep"]
-_ENTRY_NAME = re.compile(r"\d{8}\.json")
+_ENTRY_NAME = re.compile(r"[0-9]{8}\.json")
 _FOLDERS = ("events", "rejects", "seals")
 _NOTHING_SAID: Entry = {"type": "note", "id": "", "archive_id": ""}
 
@@ -127,7 +127,7 @@ def verify(
 
 def file_sha256(path: Path) -> str:
     """The SHA-256 of a file's bytes, lower-case hex."""
-    with path.open("rb") as file:
+    with open_plain(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
@@ -151,10 +151,12 @@ def _numbering(root: Path) -> Iterator[Finding]:
 
 
 def _archive_id(root: Path) -> str:
+    """The archive's UUID, by which its witness is found; empty where there is none that can be one."""
     try:
-        return str(json.loads(entry_path(root, 1).read_bytes())["archive_id"])
-    except (OSError, ValueError, KeyError, TypeError):
+        found = (parse_object(entry_bytes(root, 1) or b"") or {}).get("archive_id")
+    except OSError:
         return ""
+    return str(found) if is_archive_id(found) else ""
 
 
 def _walk(root: Path) -> tuple[Ledger, list[Finding]]:
@@ -168,11 +170,11 @@ def _walk(root: Path) -> tuple[Ledger, list[Finding]]:
     for seq in range(1, 10**8):
         where = f"ledger/{entry_path(root, seq).name}"
         try:
-            data = entry_path(root, seq).read_bytes()
-        except FileNotFoundError:
-            break
+            data = entry_bytes(root, seq)
         except OSError as error:
             findings.append(Finding("entry-unreadable", where, "one line of JSON", str(error.strerror)))
+            break
+        if data is None:
             break
         entry, problem = read_entry(data)
         if entry is None:

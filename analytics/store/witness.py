@@ -15,6 +15,7 @@ from pathlib import Path
 
 from kubedossier.analytics.errors import StorageError
 from kubedossier.analytics.store.folders import FILE_MODE, FOLDER_MODE, fsync, fsync_folder
+from kubedossier.analytics.store.plain import open_plain
 
 _LINE = re.compile(rb"(back-to )?(0|[1-9]\d{0,8}) ([0-9a-f]{64}) \d{4}-\d\d-\d\dT[\d:.]+Z(?: ([0-9a-f-]{36}))?")
 
@@ -67,7 +68,8 @@ def heads(archive_id: str) -> dict[int, str]:
         OSError: there is a witness file, and it cannot be read.
     """
     try:
-        data = path_of(archive_id).read_bytes()
+        with open_plain(path_of(archive_id)) as file:
+            data = file.read()
     except (FileNotFoundError, NotADirectoryError, RuntimeError):
         return {}
     known: dict[int, str] = {}

@@ -292,6 +292,9 @@ def test_verify_tells_the_head_and_every_finding(kubedossier, archive_path, sour
     assert kubedossier("verify", "--head", head)[0] == 0
     code, out, _ = kubedossier("verify", "--head", "9:" + "ab" * 32)
     assert (code, "rolled-back" in out) == (5, True)
+    for odd in (f"0:{head.split(':')[1]}", "9" * 5000 + ":abcdef01", "٣:abcdef01", head[:-57], "3"):
+        code, _, err = kubedossier("verify", "--head", odd)
+        assert (code, "is not SEQ:HASH" in err) == (2, True)
     path = next(archive_path.rglob("*.parquet"))
     path.write_bytes(path.read_bytes() + b"x")
     code, out, err = kubedossier("verify")

@@ -165,7 +165,7 @@ def _checked(level: str) -> str:
 def _read_head(text: str | None) -> tuple[int, str] | None:
     if text is None:
         return None
-    match = re.fullmatch(r"(\d+):([0-9a-fA-F]{8,64})", text)
+    match = re.fullmatch(r"([1-9][0-9]{0,7}):([0-9a-fA-F]{8,64})", text)
     if match is None:
         raise click.BadParameter(f"'{text}' is not SEQ:HASH", param_hint="--head")
     return int(match[1]), match[2].lower()
