@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
+import subprocess
 import sys
 
 import click
@@ -113,3 +115,43 @@ def test_sigterm_ends_a_command_as_ctrl_c_does(capsys):
     code = diagnostics.run(click.Command("kubedossier", callback=lambda: os.kill(os.getpid(), signal.SIGTERM)))
     assert (code, capsys.readouterr().err.strip().split(";")[0]) == (130, "error: Interrupted")
     assert signal.getsignal(signal.SIGTERM) is before
+
+
+def ended(script: str, archive, **more) -> int:
+    """The exit code of ``$KD``, the program, in a shell script, where its streams can be taken away."""
+    program = f"{shlex.quote(sys.executable)} -m kubedossier --archive {shlex.quote(str(archive))}"
+    done = subprocess.run(["sh", "-c", script], env={**os.environ, "KD": program}, check=False, timeout=120, **more)
+    return done.returncode
+
+
+@pytest.fixture
+def events(tmp_path):
+    """A file with one event and one reject."""
+    path = tmp_path / "events.ndjson"
+    path.write_text('{"time": "2026-10-01T00:00:00Z", "verb": "get"}\noops\n')
+    return path
+
+
+@pytest.mark.parametrize("taken", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-", "2>/dev/full"])
+def test_a_command_without_its_streams_does_the_same_and_ends_with_the_same_code(events, archive_path, taken):
+    assert ended(f'exec $KD import "{events}" {taken}', archive_path, capture_output=True) == 4
+    assert ended(f"exec $KD verify {taken}", archive_path, capture_output=True) == 0
+    assert ended(f"exec $KD import - {taken}", archive_path, capture_output=True, stdin=subprocess.DEVNULL) == 0
+    with next(archive_path.rglob("*.parquet")).open("ab") as file:
+        file.write(b"x")
+    assert ended(f"exec $KD verify {taken}", archive_path, capture_output=True) == 5
+
+
+@pytest.mark.parametrize("streams", ["", "2>&1"])
+def test_a_reader_that_went_away_does_not_change_the_exit_code(events, archive_path, tmp_path, streams):
+    def code_of(command: str) -> str:
+        # The reader is gone before the first word is written.
+        code = tmp_path / "code"
+        ended(f'{{ sleep 0.2; $KD {command} {streams}; echo $? > "{code}"; }} | true', archive_path)
+        return code.read_text().strip()
+
+    assert code_of(f'import "{events}"') == "4"
+    assert code_of("query top_users") == "0"
+    with next(archive_path.rglob("*.parquet")).open("ab") as file:
+        file.write(b"x")
+    assert code_of("verify") == "5"

@@ -6,7 +6,6 @@ exception into a message and an exit code. Nothing here may write to stdout.
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 import threading
@@ -93,6 +92,9 @@ def progress(title: str) -> Progress:
 
 def run(command: click.Command) -> int:
     """Run the command line and return the exit code; no traceback reaches the user."""
+    from kubedossier.cli.output import fill_standard_streams
+
+    fill_standard_streams()
     with _ended_by_sigterm():
         return _run(command)
 
@@ -125,7 +127,7 @@ def _run(command: click.Command) -> int:
         return INTERRUPTED_EXIT_CODE
     except click.UsageError as error:
         if error.ctx and _state["format"] == "text":
-            click.echo(error.ctx.get_usage() + "\n", err=True)
+            _echo(error.ctx.get_usage() + "\n")
         _error(error.format_message(), _help_hint(error), error.exit_code)
         return error.exit_code
     except click.ClickException as error:
@@ -135,10 +137,6 @@ def _run(command: click.Command) -> int:
         _error(error.message, error.hint, error.exit_code)
         _traceback_when_asked()
         return error.exit_code
-    except BrokenPipeError:
-        # The reader of stdout went away (`| head`): not an error. Keep the interpreter from complaining at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
     except Exception as error:  # noqa: BLE001 - the last line of defence: a bug must still end in one plain sentence
         _error(
             f"Unexpected {type(error).__name__}: {error}",
@@ -157,7 +155,7 @@ def _traceback_when_asked() -> None:
     if int(_state["verbose"]) >= 2:
         import traceback
 
-        sys.stderr.write(traceback.format_exc())
+        _echo(traceback.format_exc())
 
 
 def _error(message: str, hint: str, exit_code: int) -> None:
@@ -175,7 +173,7 @@ def _write(level: str, text: str, fields: dict[str, object]) -> None:
 
         at = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         line = json.dumps({"at": at, "level": level, "message": text} | fields, default=str)
-        click.echo(line, err=True)
+        _echo(line)
         return
     from kubedossier.cli.output import visible
 
@@ -184,4 +182,14 @@ def _write(level: str, text: str, fields: dict[str, object]) -> None:
         safe = click.style("error: ", fg="red", bold=True) + safe
     elif level == "warning":
         safe = click.style("warning: ", fg="yellow", bold=True) + safe
-    click.echo(safe, err=True)
+    _echo(safe)
+
+
+def _echo(text: str) -> None:
+    """A line on stderr; that nobody can read it changes neither what is done nor the exit code."""
+    from kubedossier.cli.output import nobody_reads
+
+    try:
+        click.echo(text, err=True)
+    except OSError:
+        nobody_reads(sys.stderr)

@@ -18,6 +18,7 @@ import click
 
 from kubedossier.analytics.errors import StorageError, UsageError
 
+_LAST_STREAM = 2
 _NEW = os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_RDWR | os.O_CLOEXEC
 
 
@@ -32,12 +33,33 @@ def visible(text: str) -> str:
     )
 
 
+def nobody_reads(stream: IO[str]) -> None:
+    """Go on without a stream whose reader went away (`| head`): what is done, and the exit code, stay the same."""
+    nowhere = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
+    os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)
+
+
+def fill_standard_streams() -> None:
+    """Give a process that was started without stdin, stdout or stderr one that is empty or leads nowhere.
+
+    Without, the next file that is opened, of the archive perhaps, gets the number of the stream, and with it all that
+    is written there.
+    """
+    while (spare := os.open(os.devnull, os.O_RDWR)) <= _LAST_STREAM:
+        os.set_inheritable(spare, True)
+    os.close(spare)
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115 - for the whole process
+
+
 @contextmanager
 def _stdout_errors() -> Iterator[None]:
     try:
         yield
     except BrokenPipeError:
-        raise  # whoever read stdout has seen enough: no error
+        nobody_reads(sys.stdout)
     except OSError as error:
         raise StorageError(
             f"Standard output cannot be written: {error.strerror}",
@@ -116,7 +138,7 @@ def complete_file(path: Path) -> Iterator[IO[bytes]]:
     except BaseException as error:
         with suppress(OSError):
             draft.unlink()
-        if isinstance(error, OSError) and not isinstance(error, BrokenPipeError):
+        if isinstance(error, OSError):
             full = error.errno in (errno.ENOSPC, errno.EDQUOT)
             raise StorageError(
                 f"Writing '{path}' failed: {error.strerror or error}",
