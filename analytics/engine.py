@@ -13,6 +13,7 @@ import sys
 import threading
 import weakref
 from collections.abc import Mapping
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import duckdb
@@ -20,8 +21,9 @@ import duckdb
 from kubedossier.analytics import coverage
 from kubedossier.analytics.answers import Fetched
 from kubedossier.analytics.catalogue import bare
-from kubedossier.analytics.errors import KubedossierError, StorageError, UsageError
+from kubedossier.analytics.errors import IntegrityError, KubedossierError, StorageError, UsageError
 from kubedossier.analytics.schema import UNDATED, FileRef
+from kubedossier.analytics.store.damage import first_damage, refuse_other_size
 from kubedossier.analytics.views import Scope, events_sql, kept, literal_path, records_sql
 
 if TYPE_CHECKING:
@@ -49,6 +51,7 @@ class Engine:
         self._ledger = ledger
         self._streams = coverage.tables(ledger)
         self._lock = threading.Lock()
+        self._looked_at: set[str] = set()
         self._base: list[duckdb.DuckDBPyConnection] = []
         # DuckDB complains on stderr about a connection that outlives the interpreter's orderly end.
         weakref.finalize(self, self._base.clear)
@@ -77,6 +80,7 @@ class Engine:
             The rows; timestamps without a zone mean UTC.
 
         Raises:
+            IntegrityError: a file is not what the ledger says.
             StorageError: a file that the ledger names cannot be read.
             UsageError: a value that was chosen is none that the SQL can work with.
         """
@@ -93,6 +97,8 @@ class Engine:
             known = _known(error)
             if known is None and chosen and isinstance(error, _REFUSALS):
                 known = UsageError(f"A parameter has a value that does not work: {_first_line(error)}")
+            if known is None:
+                known = self._damage(reads or Scope())
             if known is None:
                 raise
             raise known from error
@@ -113,7 +119,7 @@ class Engine:
         """A connection of its own with all views, on which nothing but these can be read and no file written."""
         connection = _open()
         try:
-            parts = _split(self._ledger.live(), scope)
+            parts = self._parts(scope)
             for name, files in parts.items():
                 connection.register(name, _dataset(self._ledger, files))
             for name, stream in self._streams.items():
@@ -132,6 +138,7 @@ class Engine:
         """Run one select that somebody else wrote.
 
         Raises:
+            IntegrityError: a file is not what the ledger says.
             UsageError: it is not one select, does not parse, or reaches for anything but the views.
         """
         connection = self.foreign(scope)
@@ -145,9 +152,24 @@ class Engine:
             raise UsageError(f"The SQL may read the views only: {_first_line(error)}", hint=_VIEWS_HINT) from error
         except duckdb.Error as error:
             told = _with_line(connection, sql, parameters, error)
-            raise _known(error) or UsageError(f"The SQL does not work: {told}", hint=_VIEWS_HINT) from error
+            damage = None if isinstance(error, _OF_THE_TEXT) else self._damage(scope)
+            raise damage or _known(error) or UsageError(f"The SQL does not work: {told}", hint=_VIEWS_HINT) from error
         finally:
             connection.close()
+
+    def _parts(self, reads: Scope) -> dict[str, tuple[FileRef, ...]]:
+        """The files that may hold rows of the range, each looked at once."""
+        parts = _split(self._ledger.live(), reads)
+        for files in parts.values():
+            for one in files:
+                if one.path not in self._looked_at:
+                    refuse_other_size(self._ledger.root, one)
+                    self._looked_at.add(one.path)
+        return parts
+
+    def _damage(self, reads: Scope) -> IntegrityError | None:
+        """The first file of the range whose bytes are not those of the ledger, after something went wrong."""
+        return first_damage(self._ledger.root, chain(*_split(self._ledger.live(), reads).values()))
 
     def _lay_trusted(self, connection: duckdb.DuckDBPyConnection, words: str, scope: Scope, reads: Scope) -> None:
         asked = frozenset(re.findall(r"[a-z_]+", words))
@@ -159,7 +181,7 @@ class Engine:
         if not asked & {"events", "records"}:
             return
         relations = {}
-        for name, files in _split(self._ledger.live(), reads).items():
+        for name, files in self._parts(reads).items():
             if files:
                 paths = [literal_path(str(self._ledger.root / one.path)) for one in files]
                 connection.execute(f"set variable {name} = $paths", {"paths": paths})
@@ -176,6 +198,13 @@ _VIEWS_HINT = (
 )
 
 
+_OF_THE_TEXT = (
+    duckdb.BinderException,
+    duckdb.CatalogException,
+    duckdb.ConversionException,
+    duckdb.OutOfMemoryException,
+    duckdb.ParserException,
+)
 _REFUSALS = (
     duckdb.ConversionException,
     duckdb.InvalidInputException,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import hard_archive
@@ -10,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from kubedossier.analytics.archive import Archive
-from kubedossier.analytics.errors import StorageError, UsageError
+from kubedossier.analytics.errors import IntegrityError, StorageError, UsageError
 from kubedossier.analytics.schema import EVENT_SCHEMA
 from kubedossier.analytics.store.commit import Writer
 from kubedossier.analytics.vocabulary import techniques
@@ -181,6 +182,33 @@ def test_a_missing_file_is_a_storage_error(archive_path):
         archive.query("top_users")
     with pytest.raises(StorageError, match="cannot be read"):
         archive.sql("select * from events")
+
+
+def test_a_file_of_another_size_or_kind_is_told_before_it_is_read(archive_path):
+    hard_archive.snapshot(archive_path, [b'{"time":"2026-10-05T00:00:00Z","user":{"username":"known"}}'])
+    path = archive_path / Archive(archive_path).ledger.live()[0].path
+    data = path.read_bytes()
+    path.write_bytes(data + b"x")
+    for ask in (lambda archive: archive.query("top_users"), lambda archive: archive.sql("select * from events")):
+        path.unlink()
+        path.write_bytes(data + b"x")
+        with pytest.raises(IntegrityError, match="is not what the ledger says"):
+            ask(Archive(archive_path))
+        path.unlink()
+        os.mkfifo(path)  # nobody waits for its other end
+        with pytest.raises(IntegrityError, match="no plain file"):
+            ask(Archive(archive_path))
+
+
+def test_damage_that_stops_a_question_is_told_as_damage(archive_path):
+    hard_archive.snapshot(archive_path, [b'{"time":"2026-10-05T00:00:00Z","user":{"username":"known"}}'])
+    path = archive_path / Archive(archive_path).ledger.live()[0].path
+    data = path.read_bytes()
+    footer = len(data) - 8 - int.from_bytes(data[-8:-4], "little")
+    path.write_bytes(data[:footer] + b"\xff" * 64 + data[footer + 64 :])
+    for ask in (lambda archive: archive.query("top_users"), lambda archive: archive.sql("select * from events")):
+        with pytest.raises(IntegrityError, match="is not what the ledger says"):
+            ask(Archive(archive_path))
 
 
 def test_only_files_of_the_period_are_opened(archive_path):
