@@ -11,7 +11,7 @@ import os
 import stat
 import struct
 import zipfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Protocol
@@ -26,9 +26,11 @@ _UNIX = 3
 _STAMPS = (_EPOCH, _UNIX, 0, 0, 0, b"")
 _ATTRIBUTES = ((stat.S_IFREG | 0o644) << 16, (stat.S_IFREG | 0o755) << 16)
 _DOS_DATE = 0 << 9 | 1 << 5 | 1
-_VERSIONS = (20, 45)  # without and with sizes or places beyond 4 GiB
-_LOCAL_HEADER, _END = struct.Struct("<4s5H3I2H"), struct.Struct("<4s4H2IH")
-_LISTED_BYTES, _LARGE_END_BYTES = 46, 56 + 20
+LARGE_BYTES = (1 << 31) - 1
+"""From here on Python's zipfile writes sizes and places elsewhere than in their four bytes."""
+_ELSEWHERE = 0xFFFFFFFF
+_VERSION, _LARGE_VERSION = 20, 45
+_LOCAL, _LISTED = struct.Struct("<4s5H3I2H"), struct.Struct("<4s4B4H3I5H2I")
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +184,7 @@ class ZipBag:
             self._take(info)
         if not self.findings:
             with path.open("rb") as file:
-                self.findings += _hidden(file, self._zip, path.stat().st_size)
+                self.findings += _hidden(file, infos)
 
     def open(self, name: str) -> IO[bytes]:
         """A file of the bag; reading it to its end checks its CRC-32."""
@@ -217,35 +219,64 @@ def _stamps(info: zipfile.ZipInfo) -> tuple[object, ...]:
     return info.date_time, info.create_system, info.internal_attr, info.volume, info.reserved, info.comment
 
 
-def _hidden(file: IO[bytes], archive: zipfile.ZipFile, size: int) -> Iterator[Finding]:
-    """Bytes before, between and after the members, which no list of files would show, and headers that say two things.
+def _hidden(file: IO[bytes], infos: Sequence[zipfile.ZipInfo]) -> Iterator[Finding]:
+    """Whatever no list of files would show: bytes before, between and after the members, and in their headers.
 
-    The format of zip's headers, Source: APPNOTE.TXT 6.3, sections 4.3.7, 4.3.12 and 4.3.16.
+    All bytes that are no file's are made again and compared, so that they cannot say two things to two readers.
     """
-    at = directory = 0
-    for info in sorted(archive.infolist(), key=lambda one: one.header_offset):
+    at = 0
+    directory = b""
+    for info in infos:
         if info.header_offset != at:
             yield Finding("zip-altered", info.filename, f"begins at byte {at}", f"begins at byte {info.header_offset}")
             return
+        choices = list(_headers(info))
         file.seek(at)
-        header = file.read(_LOCAL_HEADER.size)
-        length = _LOCAL_HEADER.unpack(header)[-1] if len(header) == _LOCAL_HEADER.size else 0
-        large = length > 0
-        sizes = (0xFFFFFFFF,) * 2 if large else (info.file_size,) * 2
-        name = info.filename.encode()
-        said = (b"PK\3\4", _VERSIONS[large], 0, 0, 0, _DOS_DATE, info.CRC, *sizes, len(name), length)
-        versions = {info.extract_version, info.create_version}
-        if header != _LOCAL_HEADER.pack(*said) or versions != {_VERSIONS[bool(info.extra)]}:
-            yield Finding("zip-altered", info.filename, "one header for one file", "headers that differ")
+        found = file.read(max(len(local) for local, _ in choices))
+        match = next(((local, listed) for local, listed in choices if found.startswith(local)), None)
+        if match is None:
+            yield Finding("zip-altered", info.filename, "the one header that its file has", "another")
             return
-        at += _LOCAL_HEADER.size + len(name) + length + info.file_size
-        directory += _LISTED_BYTES + len(name) + len(info.extra)
-    if at != archive.start_dir:
-        yield Finding("zip-altered", "the list of files", f"begins at byte {at}", f"begins at byte {archive.start_dir}")
-        return
-    file.seek(at + directory)
-    end = file.read()
-    count = len(archive.infolist())
-    small = _END.pack(b"PK\5\6", 0, 0, min(count, 0xFFFF), min(count, 0xFFFF), directory, min(at, 0xFFFFFFFF), 0)
-    if end[-_END.size :] != small or len(end) not in (_END.size, _END.size + _LARGE_END_BYTES):
-        yield Finding("zip-altered", "its end", f"{size - len(end) + _END.size} bytes", f"{size} bytes, or others")
+        at += len(match[0]) + info.file_size
+        directory += match[1]
+    end = directory + _end(len(infos), at, len(directory))
+    file.seek(at)
+    if file.read(len(end) + 1) != end:
+        yield Finding("zip-altered", "the list of files and its end", f"the {len(end)} bytes they have", "others")
+
+
+def _headers(info: zipfile.ZipInfo) -> Iterator[tuple[bytes, bytes]]:
+    """The bytes before a file and those in the list of files, as Python's releases write them.
+
+    The format of zip's headers, Source: APPNOTE.TXT 6.3, sections 4.3.7, 4.3.12 and 4.5.3.
+    """
+    size, name = info.file_size, info.filename.encode()
+    large = [size, size] * (size > LARGE_BYTES) + [info.header_offset] * (info.header_offset > LARGE_BYTES)
+    more = struct.pack(f"<HH{len(large)}Q", 1, 8 * len(large), *large) if large else b""
+    listed_size = _ELSEWHERE if size > LARGE_BYTES else size
+    offset = _ELSEWHERE if info.header_offset > LARGE_BYTES else info.header_offset
+    said: list[tuple[int, int]] = []
+    extra = b""
+    if size * 1.05 > LARGE_BYTES:  # what Python leaves room for, since it writes the header before the file
+        extra = struct.pack("<HHQQ", 1, 16, size, size)
+        said.append((_LARGE_VERSION, _ELSEWHERE))
+    if size <= LARGE_BYTES:
+        said.append((_VERSION, size))
+    for version, told in said:
+        same = (0, 0, 0, _DOS_DATE, info.CRC)
+        local = _LOCAL.pack(b"PK\3\4", version, *same, told, told, len(name), len(extra)) + name + extra
+        needs = max(version, _LARGE_VERSION if more else _VERSION)
+        sizes = (listed_size, listed_size, len(name), len(more), 0, 0, 0, info.external_attr, offset)
+        yield local, _LISTED.pack(b"PK\1\2", needs, _UNIX, needs, 0, *same, *sizes) + name + more
+
+
+def _end(count: int, start: int, length: int) -> bytes:
+    """The bytes after the list of files. Source: APPNOTE.TXT 6.3, sections 4.3.14 to 4.3.16."""
+    large = b""
+    if count > 0xFFFF or start > LARGE_BYTES or length > LARGE_BYTES:
+        versions = (_LARGE_VERSION, _LARGE_VERSION)
+        large = struct.pack("<4sQ2H2I4Q", b"PK\6\6", 44, *versions, 0, 0, count, count, length, start)
+        large += struct.pack("<4sIQI", b"PK\6\7", 0, start + length, 1)
+    counted = min(count, 0xFFFF)
+    places = (min(length, _ELSEWHERE), min(start, _ELSEWHERE))
+    return large + struct.pack("<4s4H2IH", b"PK\5\6", 0, 0, counted, counted, *places, 0)

@@ -7,9 +7,11 @@ import json
 import os
 import re
 import shutil
+import struct
 import subprocess
 import sys
 import zipfile
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -17,6 +19,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from kubedossier.analytics.errors import KubedossierError
+from kubedossier.analytics.evidence import container
 from kubedossier.analytics.evidence.check import check_bundle
 from kubedossier.analytics.evidence.container import ZipBag, text_member, write_zip
 from kubedossier.analytics.store import witness
@@ -430,6 +433,49 @@ def test_a_zip_that_is_not_plain_is_found(october, tmp_path, change, expected):
     assert expected in kinds(rebuilt(october, tmp_path / october.name, change))
 
 
+def with_extra(october, path, local=b"", listed=b""):
+    """The zip, to one file of which something was added where its headers have room for more; all else is right."""
+    whole = october.read_bytes()
+    files, directory = b"", b""
+    with zipfile.ZipFile(october) as archive:
+        at = archive.start_dir
+        for info in archive.infolist():
+            name = info.filename.encode()
+            header = bytearray(whole[info.header_offset : info.header_offset + 30 + len(name)])
+            entry = bytearray(whole[at : at + 46 + len(name)])
+            at += len(entry)
+            more = b""
+            if local and info.filename.endswith("schema.json"):
+                more = struct.pack("<HHQQ", 1, 16, info.file_size, info.file_size) + local
+                struct.pack_into("<H", header, 4, 45)
+                struct.pack_into("<II", header, 18, 0xFFFFFFFF, 0xFFFFFFFF)
+                struct.pack_into("<H", header, 28, len(more))
+            struct.pack_into("<I", entry, 42, len(files))
+            if listed and info.filename.endswith("schema.json"):
+                entry[4] = entry[6] = 45
+                struct.pack_into("<H", entry, 30, len(listed))
+                entry += listed
+            files += header + more + archive.read(info)
+            directory += entry
+    end = struct.pack("<4s4H2IH", b"PK\5\6", 0, 0, *(len(archive.infolist()),) * 2, len(directory), len(files), 0)
+    path.write_bytes(files + directory + end)
+    with zipfile.ZipFile(path) as archive:
+        assert archive.testzip() is None
+    return path
+
+
+# A name in Unicode, which some programs unpack to in place of the plain one. Source: APPNOTE.TXT 6.3, section 4.6.9.
+OTHER_NAME = struct.pack("<HHBI", 0x7075, 21, 1, 0) + b"../../evil.json!"
+
+
+def test_what_hides_in_the_headers_of_a_zip_is_found(october, tmp_path):
+    path = tmp_path / october.name
+    assert with_extra(october, path).read_bytes() == october.read_bytes()
+    junk = struct.pack("<HH", 0xCAFE, 4000) + b"x" * 4000
+    for more in ({"local": junk}, {"listed": junk}, {"listed": OTHER_NAME}):
+        assert kinds(with_extra(october, path, **more)) == {"zip-altered"}, more
+
+
 @pytest.mark.filterwarnings("ignore:Duplicate name")
 def test_a_doubled_member_is_found(october, tmp_path):
     def change(info, data):
@@ -470,13 +516,19 @@ def test_every_flipped_byte_of_the_zip_is_found(october, tmp_path):
 
 def test_members_beyond_four_gigabytes_are_read_as_what_they_are(tmp_path, monkeypatch):
     monkeypatch.setattr(zipfile, "ZIP64_LIMIT", 1000)
+    monkeypatch.setattr(container, "LARGE_BYTES", 1000)
     path = tmp_path / "large.zip"
-    sizes = {"before.txt": 1, "large.txt": 2000, "after.txt": 1}
+    sizes = {"before.txt": 1, "nearly.txt": 960, "large.txt": 2000, "after.txt": 1, "nearly-again.txt": 1000}
     with path.open("w+b") as file:
         write_zip(file, "folder", [text_member(name, b"y" * size) for name, size in sizes.items()])
     with ZipBag(path) as bag:
         assert bag.findings == []
         assert bag.sizes == sizes
+    data = path.read_bytes()
+    for at in range(data.index(b"PK\1\2"), len(data)):  # the list of files, and its end in both forms
+        path.write_bytes(data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :])
+        with suppress(zipfile.BadZipFile, ValueError, NotImplementedError, OverflowError), ZipBag(path) as bag:
+            assert bag.findings, at
 
 
 def test_truncation_is_found(october, tmp_path):
