@@ -128,17 +128,20 @@ class _Source:
         try:
             if path.is_dir():
                 raise UsageError(f"'{path}' is a folder", hint=f"Name its files: {path}/*")
+            if path.exists() and not path.is_file():
+                return  # a pipe may be opened once only: whoever writes to it would take the first close for the end
             self.size_bytes = path.stat().st_size
             path.open("rb").close()
         except OSError as error:
-            raise StorageError(
-                f"Cannot read '{path}': {error.strerror}", hint="Check its name and permissions."
-            ) from error
+            raise _cannot_read(self.name, error) from error
 
     def blocks(self) -> Iterator[bytes]:
         """The decompressed bytes, block by block."""
         with self._open() as file:
-            head = file.read(8)
+            try:
+                head = file.read(8)
+            except OSError as error:
+                raise _cannot_read(self.name, error) from error
             codec = next((name for magic, name in _MAGIC.items() if head.startswith(magic)), None)
             joined = _Rejoined(head, file, self)
             reader = pa.CompressedInputStream(pa.PythonFile(joined, mode="r"), codec) if codec else joined
@@ -156,7 +159,14 @@ class _Source:
             if self._stdin is None:
                 raise UsageError("There is no standard input to read", hint="Name a file.")
             return nullcontext(self._stdin)
-        return Path(self.name).open("rb")
+        try:
+            return Path(self.name).open("rb")
+        except OSError as error:  # it is gone meanwhile
+            raise _cannot_read(self.name, error) from error
+
+
+def _cannot_read(name: str, error: OSError) -> StorageError:
+    return StorageError(f"Cannot read '{name}': {error.strerror}", hint="Check its name and permissions.")
 
 
 class _Rejoined(io.RawIOBase):

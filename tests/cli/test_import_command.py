@@ -7,13 +7,16 @@ import gzip
 import io
 import json
 import os
+import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
 
 from kubedossier.analytics.ingest import importer
+from kubedossier.analytics.store.ledger import Ledger
 from kubedossier.cli import cli
 from kubedossier.cli.diagnostics import run
 
@@ -233,6 +236,26 @@ def test_standard_input_is_a_file_like_others(kubedossier, source, monkeypatch):
 
 
 @pytest.mark.skipif(sys.platform == "darwin", reason="names of files are UTF-8 there")
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+def test_a_named_pipe_is_a_file_like_others(archive_path, source, tmp_path, pack):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=lambda: pipe.write_bytes(pack(source.read_bytes())), daemon=True)
+    writer.start()
+    # In a process of its own, which may be ended should it wait for ever.
+    command = [sys.executable, "-m", "kubedossier", "--archive", archive_path, "import", pipe]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout.splitlines()[0]) == (0, "20 received: 20 new, 0 duplicate, 0 rejected")
+    assert Ledger.read(archive_path).entries[-1]["source"]["files"] == [{"bytes": None, "name": "pipe"}]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a file that opens and cannot be read")
+def test_a_file_that_cannot_be_read_is_told(kubedossier):
+    code, _, err = kubedossier("import", "/proc/self/mem")
+    assert code == 7
+    assert "Cannot read '/proc/self/mem'" in err
+
+
 def test_the_name_of_a_file_need_not_be_utf_8(kubedossier, source, tmp_path):
     path = tmp_path / os.fsdecode(b"log \xff\xe9.ndjson")
     path.write_bytes(source.read_bytes() + b"oops\n")
