@@ -49,7 +49,7 @@ from kubedossier.analytics.schema import UNDATED
 from kubedossier.analytics.store import witness
 from kubedossier.analytics.store.entries import is_archive_id, read_entry
 from kubedossier.analytics.store.ledger import NO_HASH, Entry, Ledger
-from kubedossier.analytics.store.verify import Finding
+from kubedossier.analytics.store.verify import Finding, repeated
 
 _HEAD = re.compile(r"([0-9]{1,8}):([0-9a-f]{64})")
 
@@ -181,6 +181,7 @@ def _chain(state: _State) -> Iterator[Finding]:
         entries.append(entry)
         hashes.append(hashlib.sha256(line).hexdigest())
     ledger = Ledger(Path(), tuple(entries), tuple(hashes))
+    yield from repeated(ledger)
     state.ledger = ledger
     named = _HEAD.fullmatch(state.info.get("Kubedossier-Head", ""))
     found = f"{ledger.head[0]}:{ledger.head[1]}"

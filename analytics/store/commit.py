@@ -32,7 +32,7 @@ from kubedossier.analytics.store.folders import (
     fsync_folder,
     make_folder,
     make_root,
-    refuse_links,
+    refuse_odd,
 )
 from kubedossier.analytics.store.ledger import NO_HASH, Entry, Ledger, entry_line, entry_path, time_text
 from kubedossier.analytics.store.opening import lock, refuse_loss, refuse_unknown, to_be_made
@@ -244,7 +244,7 @@ class Writer:
             self.unwitnessed = str(error)
 
     def _recover(self) -> None:
-        refuse_links(self.root)
+        refuse_odd(self.root)
         for name in ("ledger", "events", "tmp"):
             make_folder(self.root / name)
         self.ledger = Ledger.read(self.root)

@@ -95,28 +95,34 @@ def add_name(source: Path, target: Path) -> None:
 
 
 def no_place(path: Path) -> IntegrityError:
-    """The error for something in an archive that is a symbolic link, or no folder where one should be."""
-    what = "is a symbolic link" if path.is_symlink() else "should be a folder of the archive and is none"
+    """The error for something in an archive that is a symbolic link, or no folder or file where one should be."""
+    what = "should be a folder of the archive and is none"
+    if path.is_symlink():
+        what = "is a symbolic link"
+    elif not path.is_file():
+        what = "is neither a file nor a folder"
     return IntegrityError(f"'{path}' {what}", hint="Move it away; an archive holds its folders and files itself.")
 
 
-def refuse_links(root: Path) -> None:
-    """Look through an archive for symbolic links; output beside the evidence (reports/) may have them.
+def refuse_odd(root: Path) -> None:
+    """Look through an archive for what is neither file nor folder; output beside the evidence (reports/) may have it.
+
+    A symbolic link would lead elsewhere, and whoever opens a pipe waits for ever.
 
     Raises:
         IntegrityError: there is one.
     """
     with os.scandir(root) as inside:
-        found = [path for one in inside if one.name not in NOT_EVIDENCE for path in links(one)]
+        found = [path for one in inside if one.name not in NOT_EVIDENCE for path in _odd(one)]
     if found:
         raise no_place(min(found))
 
 
-def links(entry: os.DirEntry[str]) -> Iterator[Path]:
-    """The symbolic links at and below an entry of a folder."""
-    if entry.is_symlink():
-        yield Path(entry.path)
-    elif entry.is_dir(follow_symlinks=False):
+def _odd(entry: os.DirEntry[str]) -> Iterator[Path]:
+    """What is neither a file nor a folder, at and below an entry of a folder."""
+    if entry.is_dir(follow_symlinks=False):
         with os.scandir(entry.path) as inside:
             for one in inside:
-                yield from links(one)
+                yield from _odd(one)
+    elif not entry.is_file(follow_symlinks=False):
+        yield Path(entry.path)

@@ -92,7 +92,7 @@ class Ledger:
         """
         entries: list[Entry] = []
         hashes: list[str] = []
-        while (data := _read_entry(root, len(entries) + 1)) is not None:
+        while (data := _next_entry(root, len(entries) + 1)) is not None:
             entries.append(_checked(data, len(entries) + 1, hashes[-1] if hashes else NO_HASH))
             hashes.append(hashlib.sha256(data).hexdigest())
         return cls(root, tuple(entries), tuple(hashes))
@@ -166,6 +166,16 @@ def entry_bytes(root: Path, seq: int) -> bytes | None:
         return read_plain(entry_path(root, seq), LONGEST_ENTRY_BYTES)
     except FileNotFoundError:
         return None
+
+
+def _next_entry(root: Path, seq: int) -> bytes | None:
+    """The bytes of an entry; None at the end, which is not where one alone is missing."""
+    data = _read_entry(root, seq)
+    if data is None and entry_path(root, seq + 1).exists():
+        data = _read_entry(root, seq)  # a writer at work may have added both meanwhile
+        if data is None:
+            raise _broken(f"Ledger entry {seq} is missing, and the one after it is there")
+    return data
 
 
 def _read_entry(root: Path, seq: int) -> bytes | None:

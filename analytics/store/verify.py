@@ -2,7 +2,7 @@
 
 The steps, each with one reason to fail:
 (1) the ledger's files are numbered without a gap, and nothing else lies beside them;
-(2) each entry is one line of JSON that holds its own number and the hash of the file before;
+(2) each entry is one line of JSON that holds its own number and the hash of the file before; ids and files come once;
 (3) the head is the one that was witnessed on this machine, and the one the user names;
 (4) every live file is there, a plain file, of the recorded size; nothing else lies in the folders, except what a commit
     under way, or one that was cut short, put there: the next writer settles that;
@@ -104,6 +104,7 @@ def verify(
         ) from error
     ledger, broken = _walk(root)
     findings += broken
+    findings += repeated(ledger)
     findings += _witnessed(ledger, heads, head)
     findings += _presence(ledger)
     left = [one for one in ledger.removed.values() if _size(root / one.path) is not None]
@@ -188,6 +189,20 @@ def _walk(root: Path) -> tuple[Ledger, list[Finding]]:
         entries.append(entry or _NOTHING_SAID)
         hashes.append(hashlib.sha256(data).hexdigest())
     return Ledger(root, tuple(entries), tuple(hashes)), findings
+
+
+def repeated(ledger: Ledger) -> Iterator[Finding]:
+    """(2) An id names one entry, and a file is added by one: whose events are whose rests on it."""
+    ids: set[str] = set()
+    paths: set[str] = set()
+    for seq, entry in enumerate(ledger.entries, 1):
+        if entry["id"] and entry["id"] in ids:
+            yield Finding("entry-repeated", f"entry {seq}", "an id of its own", entry["id"])
+        ids.add(entry["id"])
+        for one in entry.get("files", {}).get("add", ()):
+            if one["path"] in paths:
+                yield Finding("file-twice", f"entry {seq}", "files that no entry had added", one["path"])
+            paths.add(one["path"])
 
 
 def _witnessed(ledger: Ledger, heads: dict[int, str], named: tuple[int, str] | None) -> Iterator[Finding]:

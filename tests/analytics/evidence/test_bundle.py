@@ -312,6 +312,9 @@ def test_a_removed_entry_and_a_slipped_in_file_are_refused(root, tmp_path, kit):
         kit.make_bundle(root, tmp_path)
     stranger.unlink()
     entry_path(root, 3).unlink()
+    with pytest.raises(IntegrityError, match="entry 3 is missing"):
+        kit.make_bundle(root, tmp_path)
+    entry_path(root, 4).unlink()
     with pytest.raises(IntegrityError, match="entry-missing"):
         kit.make_bundle(root, tmp_path)
 

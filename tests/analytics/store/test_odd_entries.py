@@ -10,7 +10,7 @@ import sys
 import pytest
 
 from kubedossier.analytics.errors import IntegrityError, StorageError
-from kubedossier.analytics.store import witness
+from kubedossier.analytics.store import ledger, witness
 from kubedossier.analytics.store.commit import Writer
 from kubedossier.analytics.store.ledger import LONGEST_ENTRY_BYTES, Ledger, entry_line, entry_path
 from kubedossier.analytics.store.plain import NotPlainError, open_plain, read_plain
@@ -98,7 +98,60 @@ def test_digits_of_other_scripts_number_no_entry(root):
         assert writer.ledger.head[0] == 1
 
 
-@pytest.mark.parametrize("put", [os.mkfifo, os.mkdir, lambda path: path.write_bytes(DEEP)])
+def test_where_one_entry_alone_is_missing_nobody_takes_the_ledger_for_shorter(root):
+    for number in range(3):
+        with Writer(root) as writer:
+            writer.append("note", f"n{number}", {})
+    whole = Ledger.read(root)
+    entry_path(root, 3).unlink()
+    with pytest.raises(IntegrityError, match="entry 3 is missing"):
+        Ledger.read(root)
+    entry_path(root, 4).unlink()
+    assert Ledger.read(root).head == whole.up_to(2).head
+
+
+def test_a_writer_at_work_is_not_taken_for_a_missing_entry(root, monkeypatch):
+    with Writer(root) as writer:
+        for number in range(3):
+            writer.append("note", f"n{number}", {})
+    hidden = {3: 1}  # once, as for who comes between
+
+    def entry_bytes(root, seq, below=ledger.entry_bytes):
+        if hidden.pop(seq, 0):
+            return None
+        return below(root, seq)
+
+    monkeypatch.setattr(ledger, "entry_bytes", entry_bytes)
+    assert len(Ledger.read(root).entries) == 4
+
+
+def test_two_entries_of_one_id_and_files_added_twice_are_findings(root):
+    file = {
+        "path": "events/month=2026-10/x.parquet",
+        "role": "events",
+        "month": "2026-10",
+        "sha256": "0" * 64,
+        "bytes": 1,
+        "rows": 1,
+        "min_time": None,
+        "max_time": None,
+        "incomplete": 0,
+    }
+    with Writer(root) as writer:
+        for _ in range(2):
+            writer.append("note", "the same", {"files": {"add": [file]}})
+    kinds = {one.kind for one in verify(root, level="quick").findings}
+    assert kinds == {"entry-repeated", "file-twice", "file-missing"}
+
+
+@pytest.mark.parametrize("place", ["tmp/entry-00000002-x", "events/pipe", "pipe"])
+def test_nothing_is_written_where_a_pipe_lies(root, place):
+    os.mkfifo(root / place)
+    with pytest.raises(IntegrityError, match="neither a file nor a folder"):
+        Writer(root)
+
+
+@pytest.mark.parametrize("put", [os.mkdir, lambda path: path.write_bytes(DEEP)])
 def test_litter_with_the_name_of_a_staged_entry_stops_nobody(root, put):
     put(root / "tmp" / "entry-00000002-x")
     (root / "events" / "stranger").write_text("x")

@@ -85,7 +85,7 @@ class Disk:
 
     def open(self, path, flags, mode=0o777, **more):
         where = self._inside(path)
-        if where is None:
+        if where is None or flags & os.O_NONBLOCK:  # so is opened what is only read; it changes nothing
             return self.real["open"](path, flags, mode, **more)
         new = bool(flags & os.O_CREAT) and not os.path.lexists(path)
         descriptor = self._call(lambda: self.real["open"](path, flags, mode, **more), None, "open", where, new)
