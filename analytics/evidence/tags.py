@@ -199,7 +199,7 @@ _TITLE = """KUBERNETES AUDIT EVENTS, {title}
 A bundle made by kubedossier, in the form of a BagIt bag (RFC 8493). Times are
 UTC. Run the commands below inside the unpacked folder,
 {folder}. They need nothing but stock tools; macOS has
-'shasum -a 256' where it says sha256sum.
+'shasum -a 256' where it says sha256sum, and BusyBox knows no --strict --quiet.
 """
 
 _CHECKS = """HOW TO CHECK IT

@@ -154,7 +154,10 @@ awk -v month="$month" '
         for (path in sum) if (!(owner[path] in retracted)) {
             name = path
             if (sub("^events/month=" month "/", "data/events/" month "/", name)) print "events", sum[path], name
-            else if (sub("^rejects/", "data/rejects/", name)) print "rejects", sum[path], name
+            else if (sub("^rejects/", "data/rejects/", name)) {
+                print "rejects", sum[path], name
+                if (owner[path] in digest) print "needed", sum[path], name
+            }
         }
         for (id in digest) if (!(id in retracted)) print "leaves", digest[id], "data/leaves/" id ".txt"
     }
@@ -171,13 +174,18 @@ differ() {
     printf '%s\n' "${told:-the lists could not be compared}"
 }
 
-# 6. The Parquet files are those of the ledger, with its SHA-256 sums; so are the rejects.
+# 6. The Parquet files are those of the ledger, with its SHA-256 sums. So are the rejects, and those are here that came
+# with events of this month; others may be here, since their snapshots looked for events of this month.
 facts events > "$work/expected"
 sums_below data/events > "$work/found"
 facts rejects > "$work/rejects"
+sums_below data/rejects > "$work/rejects.found"
+# without LIST: the lines of the input that are not in it (grep -f takes an empty list differently here and there)
+without() { { sort -u; cat "$1" "$1"; } | sort | uniq -u; }
 judge "6  its $(grep -c . < "$work/found") Parquet files are those of the ledger" "$(
     differ "$work/expected" "$work/found"
-    sums_below data/rejects | grep -vxFf "$work/rejects"
+    facts needed | without "$work/rejects.found" | sed 's/^/missing /'
+    without "$work/rejects" < "$work/rejects.found" | sed 's/^/foreign /'
 )"
 
 # 7. The leaves of each snapshot have the digest that the ledger recorded when the snapshot was taken.

@@ -338,11 +338,12 @@ TAMPERING = {
     "swapped Parquet files": swap_parquet,
     "an event removed from Parquet": rewrite_parquet,
     "a deleted file of leaves": lambda bag: leaf_files(bag)[0].unlink(),
+    "a deleted file of rejects": lambda bag: next((bag / "data/rejects").iterdir()).unlink(),
     "changed rejects": lambda bag: next((bag / "data/rejects").iterdir()).write_bytes(b"x"),
 }
 CAREFUL = [
     name for name in TAMPERING if not name.startswith(("an inserted", "a symbolic", "a name", "a deleted file"))
-] + ["a deleted file of leaves"]
+] + ["a deleted file of leaves", "a deleted file of rejects"]
 
 
 @pytest.mark.parametrize("name", TAMPERING)
@@ -361,6 +362,17 @@ def test_tampering_is_found_even_when_every_file_was_hashed_again(bag, name, sys
     assert not re.search(r"^FAILED [12]", done.stdout, re.MULTILINE)
     assert accepted(bag, systems) == set()
     assert kinds(bag)
+
+
+def test_rejects_that_no_ledger_knows_are_found_even_when_hashed_again(tmp_path, kit, systems):
+    kit.take(tmp_path / "dossier", [kit.compact(kit.event(1))])
+    bag = kit.unpack(kit.make_bundle(tmp_path / "dossier", tmp_path), tmp_path / "unpacked")
+    assert accepted(bag, systems) == set(systems)
+    (bag / "data/rejects").mkdir()
+    (bag / "data/rejects/20261001T000000Z-00000000.ndjson.zst").write_bytes(b"x")
+    hash_again(bag)
+    assert accepted(bag, systems) == set()
+    assert kinds(bag) == {"ledger-file"}
 
 
 def test_an_altered_csv_is_found_by_the_check_even_when_hashed_again(bag):
