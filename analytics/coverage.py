@@ -1,7 +1,8 @@
 """What the ledger attests about collection, as tables: snapshots, windows, gaps, collected ranges and rejects.
 
 It must never claim what was not attested: only the ranges that an unfiltered snapshot recorded as collected count,
-retracted entries are left out, and a gap closes only through a later run. Times are UTC without a zone.
+retracted entries are left out, and so are stretches whose events a snapshot did not store because a retracted one had
+them; a gap closes only through a later run. Times are UTC without a zone.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import base64
 import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -106,7 +107,7 @@ def runs(ledger: Ledger) -> Iterator[Entry]:
 
 def collected(ledger: Ledger) -> list[Span]:
     """The ranges that unfiltered snapshots attest, merged, by Console and start."""
-    return merge(span for entry in runs(ledger) for span in _attested(entry))
+    return merge(span for entry in runs(ledger) for span in _attested(ledger, entry))
 
 
 def merge(spans: Iterable[Span]) -> list[Span]:
@@ -143,10 +144,25 @@ def naive(moment: datetime) -> datetime:
     return moment.astimezone(UTC).replace(tzinfo=None)
 
 
-def _attested(entry: Entry) -> Iterator[Span]:
+def _attested(ledger: Ledger, entry: Entry) -> Iterator[Span]:
     if entry["type"] == "snapshot" and entry.get("filtered") is False and entry.get("console"):
+        hidden = list(_hidden(ledger, entry))
         for one in entry.get("collected", ()):
-            yield Span(entry["console"], read_time(one["from"]), read_time(one["to"]))
+            yield from subtract(Span(entry["console"], read_time(one["from"]), read_time(one["to"])), hidden)
+
+
+def _hidden(ledger: Ledger, entry: Entry) -> Iterator[Span]:
+    """Where events may be hidden that a snapshot received and left to earlier entries, which were retracted since."""
+    if not ledger.retracted:
+        return
+    observed, added = entry.get("observed", {}), entry.get("added", {})
+    repeated = {month for month, one in observed.items() if one["n"] > added.get(month, {"n": 0})["n"]}
+    since = {one["retracts"] for one in ledger.entries[entry["seq"] :] if one["type"] == "retract"}
+    for earlier in ledger.entries[: entry["seq"] - 1]:
+        for file in earlier.get("files", {}).get("add", ()) if earlier["id"] in since else ():
+            if file["month"] in repeated and file["min_time"] and file["max_time"]:
+                end = read_time(file["max_time"]) + timedelta(microseconds=1)
+                yield Span(entry["console"], read_time(file["min_time"]), end)
 
 
 def _gap_rows(ledger: Ledger) -> Iterator[dict[str, Any]]:
@@ -157,7 +173,7 @@ def _gap_rows(ledger: Ledger) -> Iterator[dict[str, Any]]:
             span = Span(entry.get("console") or "", read_time(gap["from"]), read_time(gap["to"]))
             facts = {"reason": gap["reason"], "snapshot": entry["id"]}
             rows += [_span_row(part) | facts for part in subtract(span, later)]
-        later = merge([*later, *_attested(entry)])
+        later = merge([*later, *_attested(ledger, entry)])
     yield from sorted(rows, key=lambda row: tuple(row.values()))
 
 

@@ -84,6 +84,31 @@ def test_a_retracted_run_claims_nothing_and_shows_nothing(archive_path):
     assert Archive(archive_path, as_of=2).sql("select count(*) from events").item() == 1
 
 
+@pytest.mark.parametrize("bring", [snapshot, hard_archive.imported])
+def test_a_run_claims_nothing_where_its_events_were_left_to_one_that_was_retracted(archive_path, bring):
+    later = b'{"time":"2026-10-05T18:00:00Z","verb":"get","cluster":"prod"}'
+    first = bring(archive_path, [EVENT])
+    snapshot(archive_path, [EVENT, later], collected=moments("10-05..10-06"))
+    assert states(archive_path) == ["collected"]
+    hard_archive.retract(archive_path, first)
+    assert Archive(archive_path).query("coverage", period="2026-10-05")["events"].to_list() == [1]
+    assert states(archive_path) == ["partial"]
+    found = Archive(archive_path).sql('select start, "end" from collected').rows()
+    assert [(one.hour, other.hour) for one, other in found] == [(0, 10), (10, 0)]
+    # Who reads it again stores what is hidden, and claims it.
+    snapshot(archive_path, [EVENT, later], collected=moments("10-05..10-06"))
+    assert Archive(archive_path).query("coverage", period="2026-10-05")["events"].to_list() == [2]
+    assert states(archive_path) == ["collected"]
+
+
+def test_a_retraction_takes_nothing_from_runs_that_stored_all_they_received(archive_path):
+    first = snapshot(archive_path, [EVENT])
+    other = b'{"time":"2026-10-05T10:00:01Z","verb":"list","cluster":"prod"}'
+    snapshot(archive_path, [other], collected=moments("10-05..10-06"))
+    hard_archive.retract(archive_path, first)
+    assert states(archive_path) == ["collected"]
+
+
 def test_each_console_must_have_been_collected(archive_path):
     snapshot(archive_path, [EVENT], collected=moments("10-05..10-06"))
     snapshot(archive_path, [], console="https://other.example", collected=moments("10-04..10-05"))
