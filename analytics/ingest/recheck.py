@@ -62,6 +62,7 @@ def recheck_events(ledger: Ledger, files: Sequence[FileRef]) -> Iterator[Finding
     for one in files:
         if one.role == "rejects":
             yield from _rejects(ledger, one)
+    yield from _unlisted_rejects(ledger)
 
 
 def _file(
@@ -114,6 +115,15 @@ def _rejects(ledger: Ledger, file: FileRef) -> Iterator[Finding]:
     found = f"{len(leaves)} rejects {digest(leaves)}"
     if expected != found:
         yield Finding("digest", file.path, expected, found)
+
+
+def _unlisted_rejects(ledger: Ledger) -> Iterator[Finding]:
+    """An entry that counted rejects added a file of them."""
+    for entry in ledger.entries:
+        fact = entry.get("rejected") or {}
+        if fact.get("n") and not any(one["role"] == "rejects" for one in entry.get("files", {}).get("add", ())):
+            where = f"entry {entry['seq']} ({entry['id']}), rejects"
+            yield Finding("digest", where, f"{fact['n']} rejects {fact['digest']}", "no file of rejects")
 
 
 def _batch(

@@ -313,9 +313,10 @@ def altered_user(table):
         (altered_text, {"digest", "event-altered"}),
         (altered_user, {"event-altered"}),
         (lambda table: table.slice(1), {"digest", "file-range", "file-rows"}),
+        (lambda table: table.drop_columns(["flags"]), {"digest", "schema"}),
         (lambda table: pa.concat_tables([table, table.slice(0, 1)]), {"digest", "file-rows", "event-repeated"}),
     ],
-    ids=["raw altered", "column altered", "event removed", "event repeated"],
+    ids=["raw altered", "column altered", "event removed", "column removed", "event repeated"],
 )
 def test_altered_events_are_found_even_when_everything_was_hashed_again(root, change, expected):
     rewrite_parquet(root, parquet(root), change)
@@ -347,6 +348,50 @@ def test_a_month_that_was_taken_out_of_the_list_is_found_even_when_hashed_again(
     assert kinds(root, "deep") == {"digest"}
 
 
+def test_rejects_that_were_taken_out_of_the_list_are_found_even_when_hashed_again(root):
+    (file,) = Ledger.read(root).live("rejects")[:1]
+    (root / file.path).unlink()
+    rewrite_entry(root, 2, lambda entry: entry["files"]["add"].pop())
+    without_witness(root)
+    assert kinds(root) == set()
+    assert kinds(root, "deep") == {"digest"}
+
+
+def test_events_of_another_month_and_of_a_snapshot_nobody_knows_are_found_even_when_hashed_again(root):
+    def moved(entry):
+        # As if all of it were of September, and said so everywhere.
+        one = entry["files"]["add"][0]
+        target = one["path"].replace("2026-10", "2026-09")
+        (root / target).parent.mkdir(exist_ok=True)
+        (root / one["path"]).rename(root / target)
+        one.update(path=target, month="2026-09")
+        entry["added"] = {"2026-09": entry["added"]["2026-10"]}
+
+    rewrite_entry(root, 2, moved)
+    without_witness(root)
+    assert kinds(root) == set()
+    assert kinds(root, "deep") == {"event-misplaced"}
+    rewrite_entry(root, 3, lambda entry: entry.update(id="20261001T000000Z-00000000", added={}))
+    assert kinds(root) == set()
+    found = [one for one in verify(root, level="deep", recheck=recheck_events).findings if one.kind == "digest"]
+    assert "a snapshot the ledger knows" in {one.expected for one in found}
+
+
+def test_a_file_that_a_staged_entry_names_is_left_to_the_next_writer_and_another_of_its_name_is_not(root):
+    stranger = root / "events" / "month=2026-10" / "x.parquet"
+    stranger.write_bytes(b"1234")
+    for size, expected in ((4, set()), (5, {"file-unknown"})):
+        one = {"path": "events/month=2026-10/x.parquet", "bytes": size, "sha256": NO_HASH}
+        (root / "tmp" / "entry-00000005-x").write_text(json.dumps({"files": {"add": [one]}}))
+        assert kinds(root, "quick") == expected
+
+
+def test_the_first_digits_of_a_known_head_are_enough_and_others_are_found(root):
+    seq, digest = Ledger.read(root).head
+    assert kinds(root, "quick", head=(seq, digest[:8])) == set()
+    assert kinds(root, "quick", head=(seq, digest[1:9])) == {"entry-replaced"}
+
+
 @pytest.mark.parametrize("change", [{"incomplete": 3}, {"max_time": "2026-10-02T00:00:00.000000Z"}, {"min_time": None}])
 def test_facts_that_let_questions_leave_a_file_out_are_held_against_it(root, change):
     rewrite_entry(root, 2, lambda entry: entry["files"]["add"][0].update(change))
@@ -368,6 +413,15 @@ def test_an_altered_reject_is_found_even_when_everything_was_hashed_again(root):
     without_witness(root)
     assert kinds(root) == set()
     assert kinds(root, "deep") == {"digest"}
+
+
+def test_an_event_that_was_later_than_its_receipt_is_derived_with_that_flag(archive_path):
+    with Intake(archive_path, kind="import") as intake:
+        intake.add([Record(b'{"time":"2099-01-01T00:00:00Z","verb":"get"}'), Record(raw(1))])
+        intake.commit({})
+    (flags,) = [one for one in pq.read_table(parquet(archive_path, 1), partitioning=None)["flags"].to_pylist() if one]
+    assert flags == ["time_after_receipt"]
+    assert kinds(archive_path, "deep") == set()
 
 
 def test_what_rules_of_another_version_said_is_no_alteration(archive_path):
