@@ -16,6 +16,8 @@ from kubedossier.analytics.ingest.intake import Intake
 from kubedossier.analytics.ingest.recheck import recheck_events
 from kubedossier.analytics.ingest.row import Record
 from kubedossier.analytics.store import compact as compacting
+from kubedossier.analytics.store import verify as check
+from kubedossier.analytics.store.commit import Writer
 from kubedossier.analytics.store.compact import compact, plan
 from kubedossier.analytics.store.ledger import Ledger
 from kubedossier.analytics.store.retention import collect_garbage, garbage, retract
@@ -136,6 +138,41 @@ def test_garbage_is_what_a_compaction_replaced_and_goes_after_a_clean_check(root
     assert collect_garbage(root) == []
 
 
+@pytest.mark.parametrize("level", ["quick", "default", "deep"])
+def test_a_file_that_is_replaced_and_deleted_while_it_is_verified_is_not_missed(root, monkeypatch, level):
+    to_come = ["_presence", "changed"]
+    at_work = []
+
+    def disturb(name):
+        if name not in to_come or at_work:  # gc verifies, too
+            return
+        at_work.append(name)
+        take(root, [raw(len(to_come) + 500, 10, 2)])
+        list(compact(root, datetime(2027, 1, 1, tzinfo=UTC)))
+        collect_garbage(root)
+        to_come.remove(at_work.pop())
+
+    def disturbed(name, below):
+        def step(*arguments):
+            found = below(*arguments)
+            disturb(name)
+            return found
+
+        monkeypatch.setattr(check, name, step)
+
+    disturbed("_presence", check._presence)
+    disturbed("changed", check.changed)
+    assert verify(root, level=level, recheck=recheck_events).findings == ()
+    assert to_come == ["changed"] * (level == "quick")
+
+
+def test_a_file_that_is_really_missing_is_found_however_often_it_is_looked_for(root):
+    list(compact(root, NOW))
+    path = root / Ledger.read(root).live()[0].path
+    path.unlink()
+    assert {one.kind for one in verify(root).findings} == {"file-missing"}
+
+
 def test_no_garbage_is_deleted_while_the_archive_has_findings(root):
     list(compact(root, NOW))
     live = root / Ledger.read(root).live()[0].path
@@ -169,6 +206,15 @@ def test_a_retracted_import_is_out_of_all_views_and_may_come_again(archive_path,
     list(compact(archive_path, NOW))
     assert {one[1] for one in rows(archive_path)} == {kept, again}
     assert not findings(archive_path)
+
+
+def test_a_sealed_file_is_never_merged(root):
+    sealed = {one.path for one in Ledger.read(root).live() if one.month == "2026-10"}
+    with Writer(root) as writer:
+        writer.append("seal", "a-seal", {"covers": sorted(sealed)})
+    list(compact(root, datetime(2027, 2, 1, tzinfo=UTC)))
+    assert sealed <= Ledger.read(root).files.keys()
+    assert findings(root) == ()
 
 
 def test_a_retraction_names_an_import_that_exists_and_a_reason(root):
