@@ -110,6 +110,20 @@ def test_where_one_entry_alone_is_missing_nobody_takes_the_ledger_for_shorter(ro
     assert Ledger.read(root).head == whole.up_to(2).head
 
 
+@pytest.mark.parametrize("lost", [(2, 3), (1, 2, 3, 4)])
+def test_nothing_is_added_where_several_entries_or_all_of_them_are_missing(root, lost):
+    with Writer(root) as writer:
+        for number in range(3):
+            writer.append("note", f"n{number}", {})
+    witness.path_of(writer.ledger.archive_id).unlink()
+    (root / "events" / "month=2026-10").mkdir()
+    (root / "events" / "month=2026-10" / "x.parquet").write_bytes(b"x")
+    for seq in lost:
+        entry_path(root, seq).unlink()
+    with pytest.raises(IntegrityError, match="is missing in"):
+        Writer(root)
+
+
 def test_a_writer_at_work_is_not_taken_for_a_missing_entry(root, monkeypatch):
     with Writer(root) as writer:
         for number in range(3):
