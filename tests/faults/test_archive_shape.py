@@ -144,6 +144,17 @@ def test_a_forged_staged_entry_removes_nothing(case, nursery, path):
     assert target.read_bytes() == data
 
 
+def test_a_staged_entry_takes_nothing_with_it_that_is_not_what_it_names(case):
+    archive = case / "disk" / "A"
+    path = archive / "events" / "month=2024-09" / "stranger.parquet"
+    path.write_bytes(b"1234")
+    one = {"path": path.relative_to(archive).as_posix(), "bytes": 4, "sha256": hashlib.sha256(b"4321").hexdigest()}
+    (archive / "tmp" / "entry-00000009-x").write_text(json.dumps({"files": {"add": [one]}}))
+    with Writer(archive):
+        assert path.read_bytes() == b"1234"
+    assert {one.kind for one in verify(archive).findings} == {"file-unknown"}
+
+
 def test_a_staged_entry_does_not_excuse_a_file_the_ledger_lists(case):
     archive = case / "disk" / "A"
     live = Ledger.read(archive).live()[0]

@@ -174,6 +174,16 @@ def test_litter_with_the_name_of_a_staged_entry_stops_nobody(root, put):
         assert writer.ledger.head[0] == 1
 
 
+def test_what_was_published_and_given_up_is_not_moved_by_a_later_entry(root):
+    with Writer(root) as writer:
+        with writer.stage("given-up") as file:
+            file.write(b"x")
+        writer.publish("given-up", "events/month=2026-10/given-up.parquet")
+        writer.append("note", "another", {})
+    assert verify(root).findings == ()
+    assert list((root / "events").rglob("*.parquet")) == []
+
+
 def test_no_entry_is_written_that_no_reader_takes():
     with pytest.raises(StorageError, match="would be"):
         entry_line({"reason": "x" * LONGEST_ENTRY_BYTES})
