@@ -25,6 +25,7 @@ from kubedossier import __version__
 from kubedossier.analytics.errors import BusyError, IntegrityError, KubedossierError, StorageError
 from kubedossier.analytics.schema import FORMAT_VERSION
 from kubedossier.analytics.store import witness
+from kubedossier.analytics.store.entries import whole_text
 from kubedossier.analytics.store.folders import (
     FILE_MODE,
     add_name,
@@ -149,7 +150,7 @@ class Writer:
             raise StorageError("The archive's storage failed before", hint="Run the command again.")
         seq, prev = self.ledger.head
         entry: Entry = {
-            **body,
+            **whole_text(body),  # what a user types or is called need not be UTF-8
             "format": FORMAT_VERSION,
             "seq": seq + 1,
             "prev": prev,
@@ -157,8 +158,8 @@ class Writer:
             "id": entry_id,
             "at": time_text(at or datetime.now(UTC)),
             "tool": f"kubedossier/{__version__}",
-            "host": socket.gethostname(),
-            "actor": _actor(),
+            "host": whole_text(socket.gethostname()),
+            "actor": whole_text(_actor()),
         }
         line = entry_line(entry)
         listed = {one["path"] for one in entry.get("files", {}).get("add", ())}

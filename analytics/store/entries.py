@@ -18,6 +18,7 @@ from msgspec import Meta, Struct, field
 from kubedossier.analytics.schema import FORMAT_VERSION
 
 TIME_FORM = "YYYY-MM-DDTHH:MM:SS.ffffffZ"
+_HALF = rb"\ud"
 _TIME_LENGTH = len("2026-10-01T00:00:00.000000Z")
 
 _Count = Annotated[int, Meta(ge=0, le=2**63 - 1)]
@@ -143,9 +144,21 @@ def parse_object(line: bytes) -> dict[str, Any] | None:
     """The JSON object that somebody may have written there; None where it is something else."""
     try:
         found = json.loads(line)
+        whole = whole_text(found) if _HALF in line.lower() else found
     except (ValueError, RecursionError):
         return None
-    return found if isinstance(found, dict) else None
+    return whole if isinstance(whole, dict) else None
+
+
+def whole_text(value: Any) -> Any:
+    """The value with a backslash and digits for each lone surrogate: no table and no page could hold that."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode("utf-8")
+    if isinstance(value, dict):
+        return {whole_text(key): whole_text(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [whole_text(inner) for inner in value]
+    return value
 
 
 def problem_of(entry: dict[str, Any]) -> str:

@@ -100,3 +100,13 @@ def test_an_archive_without_a_witness_verifies_and_says_that_there_is_none(archi
         witness.path_of(writer.ledger.archive_id).unlink()
     verdict = verify(archive_path)
     assert (verdict.findings, verdict.witnessed) == ((), 0)
+
+
+def test_of_two_heads_of_one_entry_the_first_counts_unless_a_rollback_was_accepted():
+    witness.append(ID, 1, hash_of(1), AT)
+    witness.append(ID, 2, hash_of(2), AT)
+    witness.append(ID, 2, hash_of(3), AT)
+    assert witness.heads(ID) == {1: hash_of(1), 2: hash_of(2)}
+    witness.append(ID, 1, hash_of(1), AT, back=True)
+    witness.append(ID, 2, hash_of(3), AT)
+    assert witness.heads(ID) == {1: hash_of(1), 2: hash_of(3)}

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import re
 from datetime import UTC, datetime
 
 import pytest
@@ -119,6 +121,23 @@ def test_an_unknown_harmless_entry_is_skipped(archive_path):
     with Writer(archive_path) as writer:
         writer.append("remark", "20261001T000000Z-00000000", {"critical": False})
     assert notes(archive_path, 1).head[0] == 3
+
+
+def test_what_a_user_is_called_or_types_need_not_be_utf_8(archive_path, monkeypatch):
+    monkeypatch.setenv("LOGNAME", os.fsdecode(b"us\xffer"))
+    with Writer(archive_path) as writer:
+        entry = writer.append("note", "x", {"typed": [{os.fsdecode(b"\xfe"): os.fsdecode(b"a\xe9\xf0\x9f\x98\x80")}]})
+    assert (entry["actor"], entry["typed"]) == ("us\\udcffer", [{"\\udcfe": "a\\udce9\U0001f600"}])
+    assert Ledger.read(archive_path).entries[-1] == entry
+
+
+def test_half_a_character_that_was_written_before_is_read_as_its_number(archive_path):
+    with Writer(archive_path):
+        pass
+    line = entry_path(archive_path, 1).read_bytes()
+    host = re.search(rb'"host":"[^"]*"', line)[0]
+    entry_path(archive_path, 1).write_bytes(line.replace(host, b'"host":"\\uDCFFx\\ud83d\\ude00"'))
+    assert Ledger.read(archive_path).entries[0]["host"] == "\\udcffx\U0001f600"
 
 
 def test_a_newer_format_is_refused_with_advice(archive_path):

@@ -75,6 +75,15 @@ def test_an_archive_id_never_becomes_a_path_or_a_line(root, place):
         Writer(root)
 
 
+def test_half_a_character_in_an_entry_is_a_finding_and_no_crash(root):
+    line = entry_path(root, 1).read_bytes()
+    name = b'"%s"' % Ledger.read(root).archive_id.encode()
+    entry_path(root, 1).write_bytes(line.replace(name, b'"\\ud800"'))
+    assert "entry-unreadable" in {one.kind for one in verify(root).findings}
+    with pytest.raises(IntegrityError, match="not an entry"):
+        Ledger.read(root)
+
+
 def test_a_key_that_stands_twice_is_a_finding_since_two_readers_might_read_two_things(root):
     line = entry_path(root, 1).read_bytes()
     entry_path(root, 1).write_bytes(line.replace(b'"type":', b'"type":"genesis","type":'))
