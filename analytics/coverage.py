@@ -182,7 +182,7 @@ def _span_row(span: Span) -> dict[str, Any]:
 
 
 def _snapshot_row(entry: Entry) -> dict[str, Any]:
-    counts = entry.get("counts", entry)
+    counts = entry.get("counts", {})
     row = {name: entry.get(name) for name in ("seq", "run", "type", "console", "tool", "host", "actor")}
     row |= {name: counts.get(name) for name in ("received", "new", "duplicate", "rejected", "skipped")}
     oldest = entry.get("console_oldest")

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from kubedossier.analytics.archive import Archive
 from kubedossier.analytics.coverage import Span, merge, subtract
+from kubedossier.analytics.store.commit import Writer
 
 moments = hard_archive.moments
 snapshot = hard_archive.snapshot
@@ -107,6 +108,13 @@ def test_a_retraction_takes_nothing_from_runs_that_stored_all_they_received(arch
     snapshot(archive_path, [other], collected=moments("10-05..10-06"))
     hard_archive.retract(archive_path, first)
     assert states(archive_path) == ["collected"]
+
+
+def test_an_entry_that_counts_nothing_is_shown_with_nothing(archive_path):
+    with Writer(archive_path) as writer:
+        writer.append("import", "x", {"rejected": {"n": 0, "digest": "0" * 64}})
+    row = Archive(archive_path).sql("select received, rejected from snapshots").row(0)
+    assert row == (None, None)
 
 
 def test_each_console_must_have_been_collected(archive_path):
