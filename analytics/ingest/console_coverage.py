@@ -94,12 +94,14 @@ def claims(
     Args:
         results: the windows.
         within: the run's range.
-        oldest: the Console's oldest event when the run began; before it nothing is claimed.
+        oldest: the Console's oldest event when the run began; before it nothing is claimed. Where it showed none,
+            nothing is, and windows that it counted events in and did not give are gaps all the same.
         oldest_now: the same after these windows were read: what lay before it may have been dropped
         meanwhile.
     """
     if oldest is None:
-        return [], []
+        parts = [clip(one.window, within) for one in results if not one.stable]
+        return [], [Gap(part, "unstable") for part in joined(part for part in parts if part)]
     whole: list[Window] = []
     gaps: list[Gap] = []
     safe_from = USABLE.end if oldest_now is None else oldest_now

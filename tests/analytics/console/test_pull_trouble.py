@@ -12,7 +12,7 @@ from kubedossier.analytics.archive import Archive
 from kubedossier.analytics.errors import SourceError
 from kubedossier.analytics.ingest import console_answer
 from kubedossier.analytics.ingest import pull as pull_module
-from kubedossier.analytics.ingest.console_coverage import claims, joined, unfinished
+from kubedossier.analytics.ingest.console_coverage import Gap, claims, joined, unfinished
 from kubedossier.analytics.ingest.console_pace import Patience
 from kubedossier.analytics.ingest.console_progress import Committed, Waiting
 from kubedossier.analytics.ingest.console_survey import survey
@@ -379,6 +379,12 @@ def test_claims_are_stable_windows_from_the_oldest_event_on():
     whole, gaps = claims(results, Window(0, 30), oldest=5, oldest_now=5)
     assert whole == [Window(5, 10), Window(20, 30)]
     assert [(gap.window, gap.reason) for gap in gaps] == [(Window(10, 20), "unstable")]
+
+
+def test_a_console_that_shows_no_event_and_counts_some_leaves_a_gap_and_no_claim():
+    results = [_result(-5, 10, stable=False), _result(10, 20, stable=False), _result(20, 40, stable=True)]
+    assert claims(results, Window(0, 30), oldest=None, oldest_now=None) == ([], [Gap(Window(0, 20), "unstable")])
+    assert claims(results[2:], Window(0, 30), oldest=None, oldest_now=None) == ([], [])
 
 
 def test_what_lay_before_the_new_oldest_event_counts_as_dropped():

@@ -278,11 +278,11 @@ def drop_event(bag):
         one.write_text(one.read_text().replace(f"{leaf}\n", ""))
 
 
-def edit_ledger(bag):
+def edit_ledger(bag, change=lambda entries: entries[2].update(actor="somebody else")):
     """Change an entry, chain the ledger again, and name the new head."""
     path = bag / "data/ledger.jsonl"
     entries = [json.loads(line) for line in path.read_bytes().splitlines()]
-    entries[2]["actor"] = "somebody else"
+    change(entries)
     lines, prev = [], "0" * 64
     for entry in entries:
         lines.append(entry_line(entry | {"prev": prev}))
@@ -388,6 +388,29 @@ def test_altered_coverage_is_found_by_the_check_even_when_hashed_again(bag):
     replace(bag / "data/collected.csv", b"gap: dropped", b"collected")
     hash_again(bag)
     assert kinds(bag) == {"text"}
+
+
+def test_another_number_of_events_is_found_even_when_hashed_again(bag):
+    replace(bag / "bag-info.txt", b"Kubedossier-Events: 77", b"Kubedossier-Events: 78")
+    hash_again(bag)
+    assert kinds(bag) == {"events"}
+    assert script(bag).returncode == 1
+
+
+def test_an_entry_with_another_number_is_found_even_when_all_is_chained_again(bag, systems):
+    edit_ledger(bag, lambda entries: entries[-1].update(seq=9))
+    hash_again(bag)
+    assert kinds(bag) == {"entry-misplaced"}
+    assert accepted(bag, systems) == set()
+
+
+def test_a_zip_that_unpacks_to_another_folder_is_found(october, tmp_path):
+    def change(info, data):
+        _, _, name = info.filename.partition("/")
+        info.filename = f"kubedossier-2026-10-000000000000/{name}"
+        yield info, data
+
+    assert kinds(rebuilt(october, tmp_path / october.name, change)) == {"identity"}
 
 
 def test_a_ledger_chained_again_is_found_by_a_known_head_alone(bag, stored):
