@@ -397,6 +397,43 @@ def test_another_number_of_events_is_found_even_when_hashed_again(bag):
     assert script(bag).returncode == 1
 
 
+def edit_manifests(bag, inside, outside):
+    """Change the manifest of data/ and the one of the rest, as a careful forger would."""
+    path, tags = bag / "manifest-sha256.txt", bag / "tagmanifest-sha256.txt"
+    path.write_text(inside(path.read_text()))
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    tags.write_text(outside(re.sub(r"(?m)^.{64}(?=  manifest-sha256)", digest, tags.read_text())))
+
+
+def test_a_file_that_a_manifest_names_twice_is_found(bag, systems):
+    edit_manifests(bag, lambda text: text + text.splitlines()[0] + "\n", str)
+    assert kinds(bag) == {"file-twice"}
+    assert accepted(bag, systems) == set()
+
+
+def test_a_file_that_the_other_manifest_names_is_found(bag):
+    line = next(one for one in (bag / "tagmanifest-sha256.txt").read_text().splitlines() if one.endswith("bagit.txt"))
+    edit_manifests(bag, lambda text: f"{text}{line}\n", lambda text: text.replace(f"{line}\n", ""))
+    assert "manifest-unreadable" in kinds(bag)
+
+
+def test_events_that_the_ledgers_digests_do_not_fit_are_found_even_when_all_is_chained_again(bag):
+    path = next((bag / "data/events/2026-10").iterdir())
+    pq.write_table(pq.read_table(path, partitioning=None).slice(1), path)
+    data = path.read_bytes()
+
+    def fix(entries):
+        for entry in entries:
+            for one in entry.get("files", {}).get("add", ()):
+                if one["path"].endswith(path.name):
+                    one.update(sha256=hashlib.sha256(data).hexdigest(), bytes=len(data))
+
+    edit_ledger(bag, fix)
+    hash_again(bag)
+    found = {one.where.split(" ")[0].rsplit("/", 1)[0] for one in check_bundle(bag).findings}
+    assert "data/leaves" in found
+
+
 def test_an_entry_with_another_number_is_found_even_when_all_is_chained_again(bag, systems):
     edit_ledger(bag, lambda entries: entries[-1].update(seq=9))
     hash_again(bag)
