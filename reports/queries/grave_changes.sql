@@ -29,7 +29,7 @@ with asked as (
   select
     *,
     case when resource in ('roles', 'clusterroles', 'rolebindings', 'clusterrolebindings') and json_valid(event_blob)
-      then cast(event_blob as json)
+      then event_blob
     end as body
   from events
   where time >= $period_start and time < $period_end
@@ -50,22 +50,29 @@ with asked as (
       and action in ('delete', 'deletecollection')
     )
 ),
+read_once as (
+  select
+    *,
+    json_extract(
+      body,
+      [
+        '$.requestObject.roleRef.name',
+        '$.responseObject.roleRef.name',
+        '$.requestObject.subjects',
+        '$.responseObject.subjects',
+        '$.requestObject.rules',
+        '$.responseObject.rules'
+      ]
+    ) as found
+  from asked
+),
 opened as (
   select
     *,
-    coalesce(
-      json_extract_string(body, '$.requestObject.roleRef.name'),
-      json_extract_string(body, '$.responseObject.roleRef.name')
-    ) as role,
-    list_concat(
-      json_extract_string(body, '$.requestObject.subjects[*].name'),
-      json_extract_string(body, '$.responseObject.subjects[*].name')
-    ) as subjects,
-    list_concat(
-      json_extract(body, '$.requestObject.rules[*]'),
-      json_extract(body, '$.responseObject.rules[*]')
-    ) as rules
-  from asked
+    coalesce(json_extract_string(found[1], '$'), json_extract_string(found[2], '$')) as role,
+    list_concat(json_extract_string(found[3], '$[*].name'), json_extract_string(found[4], '$[*].name')) as subjects,
+    list_concat(json_extract(found[5], '$[*]'), json_extract(found[6], '$[*]')) as rules
+  from read_once
 ),
 named as (
   select
