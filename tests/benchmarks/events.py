@@ -28,8 +28,11 @@ _APPS = ["api", "web", "worker", "etl", "ledger", "cart", "indexer", "trainer", 
 _SPACES = ["default", "kube-system", "payments", "checkout", "search", "ml-batch", "observability", "ingress", "ci"]
 
 
-def lines(count: int, seed: int = 1, days: int = DAYS) -> Iterator[bytes]:
-    """So many lines over so many days, in about the order of their times."""
+def lines(count: int, seed: int = 1, days: int = DAYS, *, own_addresses: bool = False) -> Iterator[bytes]:
+    """So many lines over so many days, in about the order of their times.
+
+    ``own_addresses`` gives each event an address that no other has, as where everybody comes over the internet.
+    """
     random_ = random.Random(seed)
     users = [_user(random_, number) for number in range(5000)]
     clusters = [(f"prod-{random_.randrange(16**8):08x}", random_.choice(["aws", "gcp", "azure"])) for _ in range(30)]
@@ -41,7 +44,8 @@ def lines(count: int, seed: int = 1, days: int = DAYS) -> Iterator[bytes]:
             yield recent[random_.randrange(len(recent))]
             continue
         moment = START + timedelta(days=days) * (number / count)
-        line = _event(random_, moment, users, clusters, words)
+        own = f"{20 + number // 2**24}.{number // 2**16 % 256}.{number // 256 % 256}.{number % 256}"
+        line = _event(random_, moment, users, clusters, words, own if own_addresses else None)
         if chance < 0.11:
             yield line[: random_.randrange(20, len(line) - 5)]
         else:
@@ -49,12 +53,12 @@ def lines(count: int, seed: int = 1, days: int = DAYS) -> Iterator[bytes]:
             yield line
 
 
-def write(count: int, path: Path, *, days: int = DAYS) -> None:
+def write(count: int, path: Path, *, days: int = DAYS, own_addresses: bool = False) -> None:
     """Write so many events to a file, unless it is there already."""
     if path.exists():
         return
     with path.with_suffix(".part").open("wb", buffering=1 << 20) as file:
-        for line in lines(count, days=days):
+        for line in lines(count, days=days, own_addresses=own_addresses):
             file.write(line + b"\n")
     path.with_suffix(".part").rename(path)
 
@@ -74,6 +78,7 @@ def _event(
     users: list[tuple[str, str, list[str]]],
     clusters: list[tuple[str, str]],
     words: list[str],
+    own: str | None,
 ) -> bytes:
     verb, resource, techniques, message, code = random_.choice(_KINDS)
     user, uid, groups = users[int(random_.paretovariate(0.4)) % len(users)]
@@ -82,6 +87,7 @@ def _event(
     path = resource.format(app=app, bits=bits)
     stamp = moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
     ips = ["private"] if random_.random() < 0.3 else [f"10.{random_.randrange(256)}.{random_.randrange(256)}.7"]
+    ips = [own] if own else ips
     uri = f"/api/v1/namespaces/{space}/{path}"
     account = {"username": user, "uid": uid, "groups": groups}
     env = [{"name": f"{app.upper()}_{word[:4]}", "value": word} for word in random_.choices(words, k=12)]
