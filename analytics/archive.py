@@ -100,10 +100,20 @@ class Archive:
         """
         return self.ask(find(name, self.queries), limit=limit, **asked)
 
-    def ask(self, query: catalogue.Query, /, *, limit: int | None = None, lean: bool = False, **asked: Any) -> Answer:
+    def ask(
+        self,
+        query: catalogue.Query,
+        /,
+        *,
+        limit: int | None = None,
+        lean: bool = False,
+        seconds: float | None = None,
+        **asked: Any,
+    ) -> Answer:
         """Ask a question that was found before; otherwise as ``answer``.
 
-        ``lean`` spares a short-lived process the loading of Arrow; it is for few rows.
+        ``lean`` spares a short-lived process the loading of Arrow; it is for few rows. ``seconds`` is what a question
+        of somebody's own may take, beyond which it is a ``UsageError``; None is as long as it takes.
         """
         narrowing, own = parted(asked)
         period = self.period(narrowing.get("period"), narrowing.get("start"), narrowing.get("end"))
@@ -115,7 +125,7 @@ class Archive:
         if query.trusted:
             fetched = self._engine.run(query.sql, parameters, scope, reads=reads, lean=lean, chosen=bool(own))
         else:
-            table = self._own(query, parameters, scope)
+            table = self._own(query, parameters, scope, seconds)
             fetched = Fetched(tuple(table.column_names), table)
         if limit and "limit" not in parameters:
             fetched = fetched.head(limit)
@@ -247,9 +257,11 @@ class Archive:
             raise UsageError(f"The period from {first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M} is empty")
         return between(first, last)
 
-    def _own(self, query: catalogue.Query, parameters: Mapping[str, Any], scope: Scope) -> pa.Table:
+    def _own(
+        self, query: catalogue.Query, parameters: Mapping[str, Any], scope: Scope, seconds: float | None
+    ) -> pa.Table:
         try:
-            table = self._engine.run_foreign(query.sql, parameters, scope)
+            table = self._engine.run_foreign(query.sql, parameters, scope, seconds=seconds)
         except UsageError as error:
             raise placed(error, query) from error
         check_columns(table, query)

@@ -134,27 +134,35 @@ class Engine:
             raise
         return connection
 
-    def run_foreign(self, sql: str, parameters: Mapping[str, object], scope: Scope) -> pa.Table:
-        """Run one select that somebody else wrote.
+    def run_foreign(
+        self, sql: str, parameters: Mapping[str, object], scope: Scope, *, seconds: float | None = None
+    ) -> pa.Table:
+        """Run one select that somebody else wrote, for so many seconds at most; None is as long as it takes.
 
         Raises:
             IntegrityError: a file is not what the ledger says.
-            UsageError: it is not one select, does not parse, or reaches for anything but the views.
+            UsageError: it is not one select, does not parse, reaches for anything but the views, or takes longer.
         """
         connection = self.foreign(scope)
+        clock = threading.Timer(seconds or 0, connection.interrupt)
         try:
+            if seconds is not None:
+                clock.start()
             statements = connection.extract_statements(sql)
             kinds = [one.type for one in statements]
             if len(kinds) != 1 or kinds[0] not in (duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN):
                 raise UsageError("The SQL is not one single select", hint=_VIEWS_HINT)
             return connection.sql(sql, params=dict(parameters)).to_arrow_table()
+        except duckdb.InterruptException as error:
+            raise UsageError(f"The SQL took more than {seconds or 0:,g} seconds", hint=_SLOW_HINT) from error
         except duckdb.PermissionException as error:
             raise UsageError(f"The SQL may read the views only: {_first_line(error)}", hint=_VIEWS_HINT) from error
         except duckdb.Error as error:
             told = _with_line(connection, sql, parameters, error)
-            damage = None if isinstance(error, _OF_THE_TEXT) else self._damage(scope)
+            damage = None if isinstance(error, _NOT_OF_FILES) else self._damage(scope)
             raise damage or _known(error) or UsageError(f"The SQL does not work: {told}", hint=_VIEWS_HINT) from error
         finally:
+            clock.cancel()
             connection.close()
 
     def _parts(self, reads: Scope) -> dict[str, tuple[FileRef, ...]]:
@@ -196,15 +204,18 @@ _VIEWS_HINT = (
     "Views: events, records, snapshots, windows, gaps, collected, rejects, attack_techniques. "
     "'kubedossier query --list' names ready questions."
 )
+_SLOW_HINT = "Let it look at the period alone ($period_start, $period_end), or at fewer columns of the views."
 
 
-_OF_THE_TEXT = (
+_NOT_OF_FILES = (
     duckdb.BinderException,
     duckdb.CatalogException,
     duckdb.ConversionException,
+    duckdb.InterruptException,
     duckdb.OutOfMemoryException,
     duckdb.ParserException,
 )
+"""Errors that no damaged file explains."""
 _REFUSALS = (
     duckdb.ConversionException,
     duckdb.InvalidInputException,

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 SUFFIX = ".html.j2"
 ROWS_GIVEN = 2_000
 """Rows of one answer that a template gets; a table takes its first ones, and the attached data has them all."""
+QUERY_SECONDS = 120.0
+"""What one question of a section may take: far more than any of the report's own needs for a month."""
 LONGEST_TITLE = 60
 LONGEST_TEMPLATE = 200_000
 """Bytes of a template's file."""
@@ -85,7 +87,7 @@ def ask_own(
 
 
 def _asked(archive: Archive, period: Period, query: Query, collection: Collection) -> OwnAnswer:
-    answer = archive.ask(query, period=period, limit=0)
+    answer = archive.ask(query, period=period, limit=0, seconds=QUERY_SECONDS)
     rows = tuple(tuple(_frozen(value) for value in row) for row in answer.frame.head(ROWS_GIVEN).iter_rows())
     columns = tuple(OwnColumn(one.name, one.type, one.unit) for one in query.columns)
     return OwnAnswer(query.name, query.title, collection.add(answer), columns, rows, answer.frame.height)

@@ -12,6 +12,7 @@ from kubedossier.analytics.archive import Archive
 from kubedossier.analytics.errors import UsageError
 from kubedossier.analytics.ingest.intake import Intake
 from kubedossier.analytics.ingest.row import Record
+from kubedossier.analytics.views import Scope
 
 EVENT = b'{"time":"2026-10-05T00:00:00Z","verb":"get","user":{"username":"alice"},"cluster":"prod"}'
 ATTACKS = {
@@ -166,3 +167,10 @@ def test_a_users_file_of_every_type_is_asked_as_ours_are(archive, tmp_path):
     assert list(mine.queries)[-1] == "all_types"
     assert mine.query("all_types", users=["alice"]).rows()[0][:5] == ("alice", [], 1, 0.5, True)
     assert mine.query("all_types", users=["bob"]).is_empty()
+
+
+def test_a_select_that_takes_longer_than_it_may_is_ended_with_a_usage_error(archive):
+    endless = "select sum(a.range * b.range) from range(1000000000) as a, range(1000000000) as b"
+    with pytest.raises(UsageError, match=r"took more than 0\.2 seconds") as caught:
+        archive._engine.run_foreign(endless, {}, Scope(), seconds=0.2)
+    assert "$period_start" in caught.value.hint

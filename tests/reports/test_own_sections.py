@@ -543,3 +543,15 @@ def test_no_text_of_an_event_becomes_markup_or_stays_unseen_whatever_it_is(names
     assert set(re.findall(r"<(\w+)", page.lower())) <= {"p", "span", "a"}
     assert page.count("<p>") == page.count("</p>") == len(names)
     assert visible(page) == page
+
+
+def test_a_question_without_end_is_ended_and_named_with_its_file(section, quiet, monkeypatch):
+    monkeypatch.setattr("kubedossier.reports.own_sections.QUERY_SECONDS", 0.2)
+    endless = (
+        "select 'x' as who, sum(a.range * b.range) as events from range(1000000000) as a, range(1000000000) as b\n"
+    )
+    sql = QUERY[: QUERY.index("select ")] + endless + "where $period_start < $period_end\n"
+    sources = section("{{ table(users) }}", sql=sql)
+    with pytest.raises(UsageError, match=r"users\.sql, line \d+: The SQL took more than 0\.2 seconds") as caught:
+        build(quiet, OCTOBER, Request(own=sources))
+    assert "$period_start" in caught.value.hint
