@@ -9,7 +9,7 @@ from kubedossier.reports.numbers import counted, listed
 from kubedossier.reports.observed import Observed
 from kubedossier.reports.pieces import Part, Phrase
 from kubedossier.reports.rules import Rule, Verdict, rule
-from kubedossier.reports.telling import who_when
+from kubedossier.reports.telling import kinds_counted, who_when
 
 ELEVATED = ("impersonation", "privileged container", "kubelet access", "certificate approval")
 
@@ -105,8 +105,7 @@ def _reviewed(
 def elevated(seen: Observed) -> Verdict:
     """Review where anybody impersonated somebody, or started a privileged container."""
     acts = seen.actions.of_kind(ELEVATED)
-    words = listed([f"{number:,} of the kind {kind}" for kind, number in sorted(acts.kinds().items())])
-    text: Phrase = (f"{words}. ", *who_when(acts)) if acts else ("The record holds none.",)
+    text: Phrase = (f"{kinds_counted(acts.kinds())}. ", *who_when(acts)) if acts else ("The record holds none.",)
     return Verdict(
         "review" if acts else "met",
         "Elevated rights were used." if acts else "No elevated rights were used.",

@@ -2,12 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from kubedossier.reports.actions import Actions, Place
-from kubedossier.reports.numbers import counted, listed, short_day
+from kubedossier.reports.numbers import NO_BREAK, counted, listed, short_day
 from kubedossier.reports.observed import NAMES_SHOWN
 from kubedossier.reports.pieces import Part, Phrase, Value
+
+KINDS = {
+    "certificate approval": ("certificate approval", "certificate approvals"),
+    "cluster-admin bound": ("binding of cluster-admin", "bindings of cluster-admin"),
+    "debug container": ("debug container", "debug containers"),
+    "events deleted": ("deletion of events", "deletions of events"),
+    "exec": ("exec", "execs"),
+    "helm release read": ("read of a Helm release", "reads of Helm releases"),
+    "impersonation": ("impersonation", "impersonations"),
+    "kubelet access": ("access to a kubelet", "accesses to kubelets"),
+    "port forward": ("port forward", "port forwards"),
+    "privileged container": ("privileged container", "privileged containers"),
+    "rbac change": ("RBAC change", "RBAC changes"),
+    "rights for everybody": ("binding for everybody", "bindings for everybody"),
+    "secret access": ("access to secrets", "accesses to secrets"),
+    "service account token": ("service account token", "service account tokens"),
+    "webhook deleted": ("deletion of a webhook or policy", "deletions of webhooks or policies"),
+    "wildcard role": ("wildcard role", "wildcard roles"),
+}
+"""How one and several actions of a kind are counted in a sentence, by the names that the queries give kinds."""
+
+
+def kinds_counted(kinds: Mapping[str, int]) -> str:
+    """``2 execs and 1 access to secrets``: how many actions of each kind, in the order of their names."""
+    words = [counted(number, *KINDS.get(kind, (kind, kind))) for kind, number in sorted(kinds.items())]
+    return listed([one.replace(" ", NO_BREAK, 1) for one in words])
 
 
 def who_when(acts: Actions) -> Phrase:
@@ -26,15 +52,14 @@ def who_when(acts: Actions) -> Phrase:
 
 
 def where_when(acts: Actions) -> Phrase:
-    """Who did what, when and from where: ``Sat 17 Oct 22:46 to 23:26 a from 203.0.113.7 on c: 4 exec; ...``."""
+    """Who did what, when and from where: ``Sat 17 Oct 22:46 to 23:26 a from 203.0.113.7 on c, 4 execs; ...``."""
     places, number = acts.places(NAMES_SHOWN)
     text: list[Part] = []
     for one in sorted(places, key=lambda place: place.first):
-        what = listed([f"{amount:,}\u00a0{kind}" for kind, amount in sorted(one.kinds.items())])
         text += [f"{'; ' if text else ''}{_span(one)}: ", Value(one.user)]
         text += [" from ", *values_listed(one.addresses)] if one.addresses else []
         text += [" on ", Value(one.cluster)] if one.cluster else []
-        text.append(f", {what}")
+        text.append(f", {kinds_counted(one.kinds)}")
     others = number - len(places)
     if others > 0:
         rest = len(acts) - sum(one.number for one in places)

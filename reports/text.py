@@ -22,6 +22,7 @@ LIMIT = 160
 """Characters of a value shown before it is cut; the attached data always holds the whole value."""
 
 _MARKS_IN_A_ROW = 2
+_DATE = re.compile(r"(?<=\d) (?=(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]*\b)")
 _COLON = re.compile(r"(?<=[A-Za-z]:)(?=\w)")
 
 
@@ -99,8 +100,10 @@ def visible(written: str) -> str:
 
 
 def prose(phrase: Iterable[Part]) -> Markup:
-    """A sentence of our own words and audited values as HTML."""
-    return Markup("").join(markup(part.raw, limit=60) if isinstance(part, Value) else escape(part) for part in phrase)
+    """A sentence of our own words and audited values as HTML; no line ends between a day and its month."""
+    return Markup("").join(
+        markup(part.raw, limit=60) if isinstance(part, Value) else escape(_DATE.sub("\u00a0", part)) for part in phrase
+    )
 
 
 def sentence(phrase: Iterable[Part]) -> str:

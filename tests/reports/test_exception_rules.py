@@ -72,7 +72,7 @@ def test_an_exception_names_time_identity_address_cluster_and_events():
         Seen(grave=(act(7, kind="cluster-admin bound", detail=("cluster-admin", "eve@example.com")),))
     )
     assert sentence(found.text) == (
-        "Sat 17 Oct 22:46: eve@example.com from 203.0.113.7 on prod, 1\u00a0cluster-admin bound. "
+        "Sat 17 Oct 22:46: eve@example.com from 203.0.113.7 on prod, 1\u00a0binding of cluster-admin. "
         "Bound to eve@example.com."
     )
     assert found.events == (f"{7:064x}",)
