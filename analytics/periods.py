@@ -54,17 +54,32 @@ class Period:
         start = self.start - (self.end - self.start)
         return Period(start, self.start, _day_range_label(start, self.start))
 
+    @property
+    def is_year(self) -> bool:
+        """Whether it is exactly one calendar year."""
+        return self.start == _midnight(date(self.start.year, 1, 1)) and self.end == _months_later(self.start, 12)
+
     def title(self) -> str:
-        """The period as a person reads it: ``October 2026``, ``1 to 15 October 2026``."""
+        """The period as a person reads it: ``October 2026``, ``October to December 2026``, ``1 to 15 October 2026``."""
         if self.is_month:
             return f"{self.start:%B %Y}"
+        if self.is_year:
+            return f"{self.start:%Y}"
         last = (self.end - timedelta(microseconds=1)).date()
         first = self.start.date()
+        if self.start == _midnight(first.replace(day=1)) and self.end == _midnight(self.end.date().replace(day=1)):
+            return f"{first:%B}{'' if first.year == last.year else f' {first.year}'} to {last:%B %Y}"
         if first == last:
             return f"{first.day} {first:%B %Y}"
         if (first.year, first.month) == (last.year, last.month):
             return f"{first.day} to {last.day} {last:%B %Y}"
-        return f"{first.day} {first:%B %Y} to {last.day} {last:%B %Y}"
+        year = "" if first.year == last.year else f" {first.year}"
+        return f"{first.day} {first:%B}{year} to {last.day} {last:%B %Y}"
+
+    def when(self) -> str:
+        """When something was, in a sentence: ``in October 2026``, ``on 14 October 2026``, ``from 1 to 15 October 2026``."""
+        preposition = "in" if self.is_month or self.is_year else "on" if self.days == 1 else "from"
+        return f"{preposition} {self.title()}"
 
 
 def parse_period(text: str, *, now: datetime) -> Period:

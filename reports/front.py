@@ -12,7 +12,7 @@ from kubedossier.reports import wording
 from kubedossier.reports.asking import Asked
 from kubedossier.reports.evidence import tool_versions
 from kubedossier.reports.model import Cover, Request
-from kubedossier.reports.numbers import counted
+from kubedossier.reports.numbers import counted, day
 from kubedossier.reports.observed import Observed
 from kubedossier.reports.observing import distinct
 from kubedossier.reports.pieces import Fact, Value
@@ -123,7 +123,7 @@ def custody(asked: Asked, head: Head, checked: int, entries: Sequence[Mapping[st
     return (
         Fact("Archive", (head.archive_id or "none",), mono=True),
         Fact("As of ledger entry", (f"{head.seq}:{head.hash}",), mono=True),
-        Fact("That entry was made", (f"{head.at:%Y-%m-%d %H:%M:%S} UTC",)),
+        Fact("That entry was made", (f"{day(head.at.date())}, {head.at:%H:%M:%S} UTC",)),
         *_sources(runs["seq"].to_list(), entries),
         *people,
         Fact("Checked before counting", (f"{counted(checked, 'file')} of events, SHA-256 as in the ledger",)),

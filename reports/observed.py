@@ -21,7 +21,7 @@ class Observed:
         days: coverage of every day of the period; clusters: the calendar by cluster; both may cover whole weeks.
         denied, previous_events, previous_denied: requests.
         previous_known: whether the period before was recorded.
-        previous_title, previous_short: its name in full, and short enough for the head of a column.
+        previous_when, previous_short: its name in a sentence, and short enough for the head of a column.
         actions: privileged actions of the period; actions_before: of the one before; grave: changes that put everything
             at risk, some of them privileged actions, too.
         files_checked: files compared with the ledger before anything was counted; retracted: runs that were taken
@@ -41,7 +41,7 @@ class Observed:
     previous_events: int
     previous_denied: int
     previous_known: bool
-    previous_title: str
+    previous_when: str
     previous_short: str
     actions: Actions
     actions_before: Actions

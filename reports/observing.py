@@ -40,7 +40,7 @@ def observed(
         previous_events=int(before["events"].sum()),
         previous_denied=int(before["denied"].sum()),
         previous_known=asked.has_past,
-        previous_title=period.previous().title(),
+        previous_when=period.previous().when(),
         previous_short=f"{period.previous().start:%b}" if period.is_month else "before",
         actions=asked.actions,
         actions_before=asked.actions_before,

@@ -33,7 +33,8 @@ def completeness(seen: Observed) -> Verdict:
     if collected == total:
         title, text = (
             "The record has no gap.",
-            f"All {counted(total, 'day')} were collected, as far as the Console had them.",
+            f"{'The day was' if total == 1 else f'All {total:,} days were'} collected, as far as the Console had "
+            f"{'its events' if total == 1 else 'them'}.",
         )
     else:
         incomplete = total - collected
@@ -41,8 +42,8 @@ def completeness(seen: Observed) -> Verdict:
             f"{incomplete} of {counted(total, 'day')} {'is' if incomplete == 1 else 'are'} not attested as collected."
         )
         words = {
-            DROPPED: "The Console may have dropped events before they were read on {}.",
-            MISSING: "Nothing was collected on {}.",
+            DROPPED: "The Console may have dropped events before they were read: {}.",
+            MISSING: "Not collected: {}.",
             PARTIAL: "Collected in part: {}.",
             IMPORTED: "Imported from files, so that completeness is not attested: {}.",
         }

@@ -68,7 +68,7 @@ def denied(seen: Observed) -> Verdict | None:
     before = seen.previous_denied / seen.previous_events if seen.previous_events else 0.0
     grown = seen.previous_known and before > 0 and share >= limits.growth * before
     review = seen.denied >= limits.at_least and (share >= limits.share or grown)
-    against = f", against {percent(before)} in {seen.previous_title}" if seen.previous_known else ""
+    against = f", against {percent(before)} {seen.previous_when}" if seen.previous_known else ""
     return Verdict(
         "review" if review else "met",
         "Denied requests stand out." if review else "Denied requests are in the usual range.",
@@ -94,7 +94,7 @@ def volume(seen: Observed) -> Verdict | None:
         f"Activity {'rose' if ratio > 0 else 'fell'} by {percent(abs(ratio))}."
         if review
         else "Activity is in the usual range.",
-        (f"{counted(seen.events, 'event')} against {seen.previous_events:,} in {seen.previous_title}.",),
+        (f"{counted(seen.events, 'event')} against {seen.previous_events:,} {seen.previous_when}.",),
         (seen.marks["activity"],),
     )
 

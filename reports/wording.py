@@ -76,17 +76,13 @@ class Previous:
     identities: int
 
 
-def during(period: Period) -> str:
-    """``in October 2026``, ``on 14 October 2026``, ``from 1 to 15 October 2026``."""
-    preposition = "in" if period.is_month else "on" if period.days == 1 else "from"
-    return f"{preposition} {period.title()}"
-
-
 def kind_of(name: str, period: Period) -> str:
     """What kind of report it is, for the line above the title."""
     if name != "monthly":
         return f"{name.replace('-', ' ').replace('_', ' ').capitalize()} report"
-    return "Monthly compliance report" if period.is_month else "Compliance report"
+    if period.is_month:
+        return "Monthly compliance report"
+    return "Annual compliance report" if period.is_year else "Compliance report"
 
 
 def calendar_note(drawn: int, known: int) -> str:
@@ -134,10 +130,10 @@ def lead(seen: Observed, found: Sequence[Finding], period: Period, distinct: tup
     if seen.events:
         first = (
             f"The record holds {counted(seen.events, 'event')} of {counted(clusters, 'cluster')} "
-            f"{during(period)}, by {counted(users, 'identity', 'identities')}. "
+            f"{period.when()}, by {counted(users, 'identity', 'identities')}. "
         )
     else:
-        first = f"The record holds no event {during(period)}. "
+        first = f"The record holds no event {period.when()}. "
     exceptions = [one for one in found if one.rating == "exception"]
     reviews = [one for one in found if one.rating == "review"]
     return (first, _complete(seen), _decisions(exceptions, reviews))
@@ -218,7 +214,8 @@ def completeness_lead(seen: Observed) -> Phrase:
     states = list(zip(seen.days.column("date"), seen.days.column("state"), strict=True))
     collected = [day for day, state in states if state == COLLECTED]
     if len(collected) == len(states):
-        return (f"All {counted(len(states), 'day')} of the period were collected in full.",)
+        days = "The one day" if len(states) == 1 else f"All {len(states):,} days"
+        return (f"{days} of the period {'was' if len(states) == 1 else 'were'} collected in full.",)
     lines = {
         PARTIAL: "Collected in part: {}.",
         DROPPED: "The Console may have dropped events before they were read: {}.",
@@ -257,11 +254,12 @@ def first_seen_lead(has_past: bool, users: pl.DataFrame, addresses: pl.DataFrame
     """How many identities and addresses are new, or why nobody can say."""
     if not has_past:
         return ("The archive holds no record of the period before, so that nothing can be called new.",)
-    who = counted(users.height, "identity", "identities")
-    where = counted(addresses.height, "source address", "source addresses")
+    who = counted(users.height, "identity", "identities") if users.height else "No identity"
+    where = counted(addresses.height, "source address", "source addresses") if addresses.height else "no source address"
+    verb = "occurs" if max(users.height, addresses.height) == 0 else "occur"
     return (
-        f"{who} and {where} occur in the archive for the first time in this period. Who acted only while nothing was "
-        "collected counts as new, too.",
+        f"{who} and {where} {verb} in the archive for the first time in this period. Those that acted before, but only "
+        "while nothing was collected, count as new, too.",
     )
 
 
@@ -271,7 +269,9 @@ def privileged_lead(total: int, evidence: Sequence[Evidence], mark: str) -> Phra
     where = (
         f"all rows are in {one.file}" if one.attached == one.rows else f"the first {one.attached:,} are in {one.file}"
     )
+    what = "Sessions in containers, access to secrets, changes of access rights and the like"
+    if not total:
+        return (f"{what}: none in the period.",)
     return (
-        f"Sessions in containers, access to secrets, changes of access rights and the like: {counted(total, 'action')} "
-        f"in the period. Each counts once, under the first kind that fits; {where}.",
+        f"{what}: {counted(total, 'action')} in the period. Each counts once, under the first kind that fits; {where}.",
     )

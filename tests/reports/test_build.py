@@ -20,7 +20,6 @@ from kubedossier.reports.build import build
 from kubedossier.reports.evidence import MANIFEST_NAME
 from kubedossier.reports.findings import judge
 from kubedossier.reports.model import Request
-from kubedossier.reports.wording import during
 
 NOW = datetime(2026, 11, 2, tzinfo=UTC)
 OCTOBER = parse_period("2026-10", now=NOW)
@@ -240,18 +239,6 @@ def test_where_nothing_was_recorded_only_the_record_is_judged(quiet):
         ("completeness", "exception"),
         ("integrity", "met"),
     ]
-
-
-@pytest.mark.parametrize(
-    ("period", "words"),
-    [
-        ("2026-10", "in October 2026"),
-        ("2026-10-14", "on 14 October 2026"),
-        ("2026-10-01..2026-10-15", "from 1 to 15 October 2026"),
-    ],
-)
-def test_the_lead_names_the_period_in_a_sentence(period, words):
-    assert during(parse_period(period, now=NOW)) == words
 
 
 def observed(busy, **changes):

@@ -1,0 +1,49 @@
+"""Sentences hold for one, for none and for a single day."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from kubedossier.analytics.periods import parse_period
+from kubedossier.reports.build import build
+from kubedossier.reports.model import Request
+from kubedossier.reports.text import sentence
+from kubedossier.reports.wording import kind_of
+
+NOW = datetime(2026, 11, 2, tzinfo=UTC)
+
+
+@pytest.fixture(scope="module")
+def one_day(busy):
+    return build(busy, parse_period("2026-10-17", now=NOW), Request())
+
+
+def finding(report, rule: str) -> str:
+    return next(sentence(one.text) for one in report.findings if one.rule == rule)
+
+
+def test_a_single_day_is_not_told_in_plural(one_day):
+    assert finding(one_day, "completeness") == "The day was collected, as far as the Console had its events."
+    assert sentence(one_day.completeness.lead) == "The one day of the period was collected in full."
+
+
+def test_what_is_compared_with_is_named_with_its_preposition(one_day, busy_report):
+    assert finding(one_day, "volume").endswith(" on 16 October 2026.")
+    assert finding(busy_report, "volume").endswith(" in September 2026.")
+
+
+def test_days_that_are_missing_are_named_without_a_preposition(busy_report):
+    text = finding(busy_report, "completeness")
+    assert "before they were read: 14 October 2026." in text
+    assert "Not collected: 20 October 2026." in text
+
+
+def test_the_cover_names_the_kind_of_period():
+    kinds = {text: kind_of("monthly", parse_period(text, now=NOW)) for text in ("2026-10", "2026", "2026-10-17")}
+    assert kinds == {
+        "2026-10": "Monthly compliance report",
+        "2026": "Annual compliance report",
+        "2026-10-17": "Compliance report",
+    }
