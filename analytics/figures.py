@@ -166,7 +166,9 @@ def activity_columns(answer: Answered, period: Period) -> Figure:
         denied[start] = denied.get(start, 0) + refused
     total = sum(events.values())
     peak = max(events, key=lambda start: (events[start], start), default=None)
-    first = f" The highest {step} begins on {peak} with {_counted(events[peak], 'event')}." if peak and total else ""
+    verb = "is" if step == "day" else "begins on"
+    top = f" The highest {step} {verb} {peak.day} {peak:%B %Y} with {_counted(events[peak], 'event')}." if peak else ""
+    first = top if total else ""
     return Figure(
         id="activity_by_day",
         kind="columns",

@@ -77,7 +77,7 @@ class Period:
         return f"{first.day} {first:%B}{year} to {last.day} {last:%B %Y}"
 
     def when(self) -> str:
-        """When something was, in a sentence: ``in October 2026``, ``on 14 October 2026``, ``from 1 to 15 October 2026``."""
+        """The same in a sentence: ``in October 2026``, ``on 14 October 2026``, ``from 1 to 15 October 2026``."""
         preposition = "in" if self.is_month or self.is_year else "on" if self.days == 1 else "from"
         return f"{preposition} {self.title()}"
 

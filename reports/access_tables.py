@@ -89,7 +89,7 @@ def actors(frame: pl.DataFrame, *, mark: str) -> Table:
         ),
         rows=rows,
         total=len(ranked),
-        note="People first, then most first.",
+        note="People first, then those with most actions of one kind.",
         empty="No privileged action in this period.",
         mark=mark,
         sums=(Cell(text="All"), Cell(), Cell(), number(frame.height), Cell(), Cell()),

@@ -55,7 +55,7 @@ def build(archive: Archive, period: Period, request: Request) -> Report:
     manifest_file = manifest(manifest_head(cover_head, request), asked.collection)
     seal = hashlib.sha256(manifest_file.data).hexdigest()
     before = seen.previous_short
-    activity, techniques, tactics = _activity(asked, period)
+    activity, techniques, tactics = _activity(asked, seen, period)
     kinds, people, single, cited = _privileged(asked, seen, found, before)
     marks, answers = asked.marks, asked.frame
     return Report(
@@ -98,14 +98,17 @@ def build(archive: Archive, period: Period, request: Request) -> Report:
     )
 
 
-def _activity(asked: Asked, period: Period) -> tuple[Chart, Chart | None, Chart | None]:
+def _activity(asked: Asked, seen: Observed, period: Period) -> tuple[Chart, Chart | None, Chart | None]:
     """The figures of section 3: events by day, techniques, tactics; the latter where there are any."""
-    columns = wording.COLUMNS + (wording.WEEKENDS if figures.step_for(period) == "day" else "")
-    panels = wording.PANELS + (wording.WEEKENDS if period.days <= figures.WEEKENDS_SHOWN else "")
+    step = figures.step_for(period)
+    columns = figures.activity_columns(asked.answers["activity"], period)
+    panels = figures.technique_panels(asked.answers["techniques"], period)
+    drawn, known = len(set(panels.column("technique"))), asked.frame("techniques")["technique"].n_unique()
+    tactics = figures.tactic_heat_map(asked.answers["tactics"], period)
     return (
-        Chart(figures.activity_columns(asked.answers["activity"], period), columns, asked.marks["activity"]),
-        _chart(figures.technique_panels(asked.answers["techniques"], period), panels, asked, "techniques"),
-        _chart(figures.tactic_heat_map(asked.answers["tactics"], period), wording.HEAT_MAP, asked, "tactics"),
+        Chart(columns, wording.columns_note(seen, step=step), asked.marks["activity"]),
+        _chart(panels, wording.panels_note(seen, drawn, known), asked, "techniques"),
+        _chart(tactics, wording.heat_map_note(seen, step=step), asked, "tactics"),
     )
 
 
@@ -137,7 +140,8 @@ def _completeness(archive: Archive, asked: Asked, seen: Observed, events: int, p
     stored = total(asked.frame("receipts"), "records_in_period")
     undated = archive.undated
     shown = figures.cluster_calendar(asked.answers["clusters"], period, limit=CLUSTERS_DRAWN)
-    note = wording.calendar_note(CLUSTERS_DRAWN, len(set(seen.clusters.column("cluster"))))
+    known = len(set(seen.clusters.column("cluster")))
+    note = wording.calendar_note(CLUSTERS_DRAWN, known, step=shown.step)
     calendar = Chart(shown, note, asked.marks["clusters"]) if shown.rows else None
     return Completeness(
         lead=wording.completeness_lead(seen),
@@ -158,7 +162,7 @@ def _rankings(asked: Asked, period: Period, events: int, before: str, known: boo
     trends = tables.trends(asked.frame("user_days"), figures.steps_of(period, "day"))
     marks = asked.marks
     common: dict[str, Any] = {"events": events, "before": before, "known": known}
-    of_cluster = {"provider": "Provider", "users": "Users"}
+    of_cluster = {"provider": "Provider", "users": "Identities"}
     of_provider = {"accounts": "Accounts", "clusters": "Clusters"}
     of_account = {"provider": "Provider", "clusters": "Clusters"}
     clusters, providers = asked.frame("cluster_ranking"), asked.frame("provider_ranking")

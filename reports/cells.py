@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from kubedossier.reports.numbers import change, count, percent
+from kubedossier.reports.numbers import change, count, tenths
 from kubedossier.reports.pieces import Cell, Heading, Tone
 
 Row = Mapping[str, Any]
@@ -30,7 +30,7 @@ def number(amount: int) -> Cell:
 
 def share(ratio: float | None) -> Cell:
     """A cell with a share from 0 to 1."""
-    return Cell(text=percent(ratio), key=ratio)
+    return Cell(text=tenths(ratio), key=ratio)
 
 
 def grown(ratio: float | None, *, was: int, now: int, tone: Tone = "plain") -> Cell:

@@ -75,7 +75,12 @@ def columns(figure: Figure) -> Markup:
         label = (
             str(start.day) if figure.step == "day" else short_day(start) if figure.step == "week" else f"{start:%b %y}"
         )
-        parts.append(write(left + (index + 0.5) * pitch, base + 2.9, label, size=2.0, colour=MUTED, anchor="middle"))
+        middle = left + (index + 0.5) * pitch
+        ends = middle + 0.55 * len(label) > WIDTH  # half of the label, at about 1.1 mm a sign
+        at, anchor = (WIDTH, "end") if ends else (middle, "middle")
+        parts.append(write(at, base + 2.9, label, size=2.0, colour=MUTED, anchor=anchor))
+    if not peak:
+        parts.append(write((left + right) / 2, top + height / 2, "no events", size=2.6, colour=MUTED, anchor="middle"))
     return drawing(figure.alt, base + 4.0, parts)
 
 

@@ -86,12 +86,12 @@ def calendar(figure: Figure) -> Markup:
     cells: dict[tuple[Any, Any], tuple[Any, Any]] = {
         (cluster, day): (events, state) for day, cluster, events, state in figure.rows
     }
-    grid = _Grid(len(starts), label=36.0, total=15.0, row=5.6)
+    grid = _Grid(len(starts), label=42.0, total=13.0, row=5.6)
     bounds = thresholds(max(figure.column("events"), default=0))
     parts = grid.head(starts, figure.step)
     for row, cluster in enumerate(clusters):
         y = grid.top + row * grid.row
-        parts.append(write_name(0, y + 3.6, cluster, 21))
+        parts.append(write_name(0, y + 3.6, cluster, 28))
         for column, start in enumerate(starts):
             events, state = cells[cluster, start]
             parts.append(_calendar_cell(grid, column, y, int(events), str(state), bounds))

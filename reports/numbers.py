@@ -41,6 +41,13 @@ def percent(share: float | None) -> str:
     return f"{text}{NO_BREAK}%"
 
 
+def tenths(share: float | None) -> str:
+    """``25.0 %`` of a share from 0 to 1: to the tenth also where that is 0, for what stands beside other shares."""
+    text = percent(share)
+    is_whole = share is not None and 0.0005 <= share < 0.9995 and "." not in text
+    return text.replace(NO_BREAK, f".0{NO_BREAK}") if is_whole else text
+
+
 def change(ratio: float | None, *, was: int, now: int) -> str:
     """The change against the period before: ``+6 %``, ``new``, ``none``."""
     if was == 0:

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from kubedossier.reports.cells import at, headings, number
-from kubedossier.reports.numbers import moment
+from kubedossier.reports.numbers import day
 from kubedossier.reports.pieces import Cell, Table
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def gaps(frame: pl.DataFrame, *, mark: str) -> Table | None:
     return Table(
         id="gaps",
         title="What is missing",
-        headings=headings(("From", "To", "Reason"), ("text", "text", "text"), (27, 27, 46)),
+        headings=headings(("From (UTC)", "To (UTC)", "Reason"), ("time", "time", "text"), (25, 25, 50)),
         rows=rows,
         total=frame.height,
         note="",
@@ -79,4 +79,4 @@ def gaps(frame: pl.DataFrame, *, mark: str) -> Table | None:
 
 
 def _end(when: datetime | None) -> Cell:
-    return at(when, moment(when)) if when else Cell(text="\u2013")
+    return at(when, f"{day(when.date())}, {when:%H:%M}") if when else Cell(text="\u2013")

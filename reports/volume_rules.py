@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 
 from kubedossier.analytics.figures import COLLECTED
-from kubedossier.reports.numbers import counted, percent, short_day
+from kubedossier.reports.numbers import counted, percent, short_day, tenths
 from kubedossier.reports.observed import NAMES_SHOWN, Observed
 from kubedossier.reports.pieces import Part, Value
 from kubedossier.reports.rules import Verdict, rule
@@ -68,11 +68,11 @@ def denied(seen: Observed) -> Verdict | None:
     before = seen.previous_denied / seen.previous_events if seen.previous_events else 0.0
     grown = seen.previous_known and before > 0 and share >= limits.growth * before
     review = seen.denied >= limits.at_least and (share >= limits.share or grown)
-    against = f", against {percent(before)} {seen.previous_when}" if seen.previous_known else ""
+    against = f", against {tenths(before)} {seen.previous_when}" if seen.previous_known else ""
     return Verdict(
         "review" if review else "met",
         "Denied requests stand out." if review else "Denied requests are in the usual range.",
-        (f"{counted(seen.denied, 'request')} denied, {percent(share)} of all{against}.",),
+        (f"{counted(seen.denied, 'request')} denied, {tenths(share)} of all{against}.",),
         (seen.marks["activity"],),
     )
 

@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from kubedossier.analytics.figures import COLLECTED, DROPPED, IMPORTED, MISSING, PARTIAL
+from kubedossier.analytics.figures import COLLECTED, DROPPED, IMPORTED, MISSING, PARTIAL, WEEKENDS_SHOWN, Step
 from kubedossier.reports.judgements import Finding
 from kubedossier.reports.model import Evidence
-from kubedossier.reports.numbers import change, count, counted, days_listed, listed, percent, spelled
+from kubedossier.reports.numbers import change, count, counted, days_listed, listed, spelled, tenths
 from kubedossier.reports.observed import Observed
 from kubedossier.reports.pieces import Fact, KeyFigure, Part, Phrase, Tone, Value
 
@@ -30,6 +30,8 @@ CALENDAR = (
 )
 COLUMNS = "All events; the red part of a column is denied requests."
 WEEKENDS = " Weekends are shaded."
+WEEKS = " A week is named by its Monday; of the first and the last one, days may lie outside the period."
+HOLES = " Of days that were not collected in full, only what is known is drawn; section 2 names them."
 PANELS = (
     "Each panel has its own scale; its highest day is marked, in red where it is at least twice the median of the days "
     "with events."
@@ -85,9 +87,33 @@ def kind_of(name: str, period: Period) -> str:
     return "Annual compliance report" if period.is_year else "Compliance report"
 
 
-def calendar_note(drawn: int, known: int) -> str:
+def calendar_note(drawn: int, known: int, *, step: Step) -> str:
     """How to read the calendar, and how much of it is drawn."""
-    return CALENDAR if known <= drawn else f"First {drawn} of {known:,} clusters, by events. {CALENDAR}"
+    return _first(drawn, known, "clusters") + CALENDAR + (WEEKS if step == "week" else "")
+
+
+def columns_note(seen: Observed, *, step: Step) -> str:
+    """How to read the columns."""
+    return COLUMNS + {"day": WEEKENDS, "week": WEEKS}.get(step, "") + _holes(seen)
+
+
+def panels_note(seen: Observed, drawn: int, known: int) -> str:
+    """How to read the panels, and how many of the techniques are drawn."""
+    weekends = WEEKENDS if len(seen.days.rows) <= WEEKENDS_SHOWN else ""
+    return _first(drawn, known, "techniques") + PANELS + weekends + _holes(seen)
+
+
+def heat_map_note(seen: Observed, *, step: Step) -> str:
+    """How to read the tactics."""
+    return HEAT_MAP + (WEEKS if step == "week" else "") + _holes(seen)
+
+
+def _first(drawn: int, known: int, what: str) -> str:
+    return f"First {drawn} of {known:,} {what}, by events. " if known > drawn else ""
+
+
+def _holes(seen: Observed) -> str:
+    return HOLES if {PARTIAL, DROPPED, MISSING} & set(seen.days.column("state")) else ""
 
 
 def coverage_words(seen: Observed) -> str:
@@ -163,7 +189,9 @@ def _decisions(exceptions: Sequence[Finding], reviews: Sequence[Finding]) -> str
 def key_figures(
     seen: Observed, marks: dict[str, str], before: Previous, distinct: tuple[int, int, int]
 ) -> tuple[KeyFigure, ...]:
-    """Events, complete days, privileged actions, identities, denied requests; each with the period before."""
+    """Events, complete days, privileged actions, identities, denied requests; each with the period before, and days
+    with what is missing where something is.
+    """
     states = seen.days.column("state")
     collected, total = states.count(COLLECTED), len(states)
     actions, users, known = len(seen.actions), distinct[2], seen.previous_known
@@ -172,9 +200,9 @@ def key_figures(
     share = seen.denied / seen.events if seen.events else None
     share_before = seen.previous_denied / seen.previous_events if seen.previous_events else None
 
-    days_before = f"{before.collected} / {before.days} {then}" if known else "no earlier record"
-    if not known and collected < total:
-        days_before = f"{total - collected:,} not attested"
+    days_note = f"{before.collected} / {before.days} {then}" if known else "no earlier record"
+    if collected < total:
+        days_note = f"{total - collected:,} not attested"
 
     def against(was: int, now: int) -> str:
         return f"{change(None, was=was, now=now)} vs. {month}" if seen.previous_known else "no earlier record"
@@ -187,8 +215,8 @@ def key_figures(
         KeyFigure(
             "Days collected",
             f"{collected} / {total}",
-            days_before,
-            "bad" if {MISSING, DROPPED} & set(states) else "good" if collected == total and known else "plain",
+            days_note,
+            "bad" if {MISSING, DROPPED} & set(states) else "plain",
             marks["coverage"],
         ),
         KeyFigure(
@@ -201,8 +229,8 @@ def key_figures(
         KeyFigure("Identities", count(users), against(before.identities, users), "plain", marks["users"]),
         KeyFigure(
             "Denied requests",
-            percent(share),
-            f"{percent(share_before)} {then}" if seen.previous_known else "no earlier record",
+            tenths(share),
+            f"{tenths(share_before)} {then}" if seen.previous_known else "no earlier record",
             "plain",
             marks["activity"],
         ),

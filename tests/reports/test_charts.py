@@ -122,3 +122,37 @@ def test_audited_names_are_escaped_in_drawings():
     assert "<script" not in drawing
     assert "\u202e" not in drawing
     ElementTree.fromstring(drawing)
+
+
+def columns_of(text, events):
+    period = parse_period(text, now=NOW)
+    days = figures.steps_of(period, "day")
+    return figures.activity_columns(Answered(date=days, events=[events] * len(days), denied=[0] * len(days)), period)
+
+
+def test_columns_without_an_event_say_so():
+    assert "no events" in texts(charts.svg(columns_of("2026-10", 0)))
+    assert "no events" not in texts(charts.svg(columns_of("2026-10", 1)))
+
+
+@pytest.mark.parametrize("text", ["2026", "2025", "2024", "2026-Q4", "2026-10"])
+def test_no_label_of_time_leaves_the_drawing(text):
+    drawn = ElementTree.fromstring(str(charts.svg(columns_of(text, 5))))
+    for node in drawn.iter("{http://www.w3.org/2000/svg}text"):
+        width = len(node.text or "") * 0.55 * float(node.get("font-size"))
+        part = {"start": 1.0, "middle": 0.5, "end": 0.0}[node.get("text-anchor")]
+        assert float(node.get("x")) + width * part <= 174.01, node.text
+
+
+def test_the_sentence_for_those_who_cannot_see_names_the_day_as_the_page_does():
+    assert "The highest day is 31 October 2026 with 5 events." in columns_of("2026-10", 5).alt
+
+
+def test_names_that_differ_at_their_end_stay_different_where_they_are_cut():
+    period = parse_period("2026-10-01..2026-10-01", now=NOW)
+    names = [f"arn:aws:eks:eu-west-1:111122223333:cluster/platform-{which}" for which in ("prod-1", "prod-2")]
+    day = figures.steps_of(period, "day") * 2
+    answer = Answered(date=day, cluster=names, events=[1, 1], state=[figures.COLLECTED] * 2)
+    seen = [one for one in texts(charts.svg(figures.cluster_calendar(answer, period))) if "\u2026" in one]
+    assert len(set(seen)) == 2
+    assert all(len(one) <= 28 for one in seen)

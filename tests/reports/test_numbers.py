@@ -18,6 +18,14 @@ def test_a_share_never_rounds_to_nothing_or_to_all(share, text):
 
 
 @pytest.mark.parametrize(
+    ("share", "text"),
+    [(0.25, "25.0 %"), (0.214, "21.4 %"), (0.0, "0 %"), (1.0, "100 %"), (0.00004, "<0.1 %"), (None, "n/a")],
+)
+def test_shares_that_stand_together_have_the_same_places(share, text):
+    assert numbers.tenths(share).replace("\u00a0", " ") == text
+
+
+@pytest.mark.parametrize(
     ("was", "now", "text"),
     [(0, 0, "0 %"), (0, 5, "new"), (100, 106, "+6 %"), (100, 88, "\u221212 %"), (10, 10, "0 %"), (2, 84, "\u00d7 42")],
 )

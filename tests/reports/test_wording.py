@@ -47,3 +47,28 @@ def test_the_cover_names_the_kind_of_period():
         "2026": "Annual compliance report",
         "2026-10-17": "Compliance report",
     }
+
+
+def test_a_figure_says_how_much_of_it_is_drawn_and_what_is_not_known(busy_report, quiet_report, hostile_report):
+    assert hostile_report.techniques.note.startswith("First 9 of 16 techniques, by events. ")
+    for chart in (busy_report.activity, busy_report.techniques, busy_report.tactics):
+        assert "not collected in full" in chart.note
+    assert "not collected" not in quiet_report.activity.note
+
+
+def test_weeks_are_named_where_they_are_drawn(busy):
+    report = build(busy, parse_period("2026-Q4", now=NOW), Request())
+    for chart in (report.activity, report.tactics, report.completeness.calendar):
+        assert "A week is named by its Monday" in chart.note
+
+
+def test_a_note_below_a_key_figure_leaves_room_for_its_mark(busy_report, quiet_report):
+    """On paper a key figure is 33 mm wide, some 29 signs at its size, and a mark takes six of them."""
+    for report in (busy_report, quiet_report):
+        for one in report.key_figures:
+            assert len(one.note) <= 23, one.note
+
+
+def test_people_are_called_identities_in_every_table(busy_report):
+    tables = (*busy_report.rankings, *busy_report.first_seen, busy_report.privileged_kinds)
+    assert not [one.title for table in tables for one in table.headings if "user" in one.title.lower()]
