@@ -26,7 +26,7 @@ def drawing(alt: str, height: float, parts: Iterable[Markup], *, width: float = 
 
 
 def write_name(x: float, y: float, raw: str | None, limit: int, size: float = 2.35) -> Markup:
-    """An audited name, cut in its middle to its room, for names differ at their ends; the attached data has it whole."""
+    """An audited name, cut in its middle to its room, for names differ at their ends; attached data has it whole."""
     if not raw:
         return write(x, y, "none" if raw is None else "empty", size=size, colour=MUTED)
     shown = plain(raw, limit=10_000)

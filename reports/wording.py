@@ -242,8 +242,8 @@ def completeness_lead(seen: Observed) -> Phrase:
     states = list(zip(seen.days.column("date"), seen.days.column("state"), strict=True))
     collected = [day for day, state in states if state == COLLECTED]
     if len(collected) == len(states):
-        days = "The one day" if len(states) == 1 else f"All {len(states):,} days"
-        return (f"{days} of the period {'was' if len(states) == 1 else 'were'} collected in full.",)
+        whole = "The one day" if len(states) == 1 else f"All {len(states):,} days"
+        return (f"{whole} of the period {'was' if len(states) == 1 else 'were'} collected in full.",)
     lines = {
         PARTIAL: "Collected in part: {}.",
         DROPPED: "The Console may have dropped events before they were read: {}.",
