@@ -119,7 +119,7 @@ class Engine:
         """A connection of its own with all views, on which nothing but these can be read and no file written."""
         connection = _open()
         try:
-            parts = self._parts(scope)
+            parts = _split(self._ledger.live(), scope)
             for name, files in parts.items():
                 connection.register(name, _dataset(self._ledger, files))
             for name, stream in self._streams.items():
@@ -143,6 +143,8 @@ class Engine:
             IntegrityError: a file is not what the ledger says.
             UsageError: it is not one select, does not parse, reaches for anything but the views, or takes longer.
         """
+        if {"events", "records"}.intersection(re.findall(r"[a-z_]+", sql.lower())):
+            self._parts(scope)
         connection = self.foreign(scope)
         clock = threading.Timer(seconds or 0, connection.interrupt)
         try:
