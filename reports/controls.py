@@ -10,7 +10,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from kubedossier.reports.judgements import Finding, Framework, Mapped, Mapping
+from kubedossier.reports.numbers import NO_BREAK
 
+CONTROLS_SHOWN = 4
 RECORD_RULES = ("completeness", "accounting", "population")
 
 
@@ -57,6 +59,24 @@ def with_controls(findings: Sequence[Finding], chosen: Sequence[Framework]) -> t
             for rule in one.rules:
                 bearing.setdefault(rule, []).append(f"{of.name} {one.id}" if len(chosen) > 1 else one.id)
     return tuple(replace(one, controls=tuple(bearing.get(one.rule, ()))) for one in findings)
+
+
+def controls_listed(controls: Sequence[str], frameworks: Sequence[str]) -> str:
+    """The first controls that a finding bears on, and how many more: ``SOC 2 CC6.1, CC6.2; HIPAA 164.312(b)``.
+
+    A framework is named once. No line ends within its name, or within the id of a control.
+
+    Args:
+        controls: of a finding, as ``with_controls`` names them.
+        frameworks: names of those that the report maps to.
+    """
+    groups: dict[str, list[str]] = {}
+    for control in controls[:CONTROLS_SHOWN]:
+        of = max((one for one in frameworks if control.startswith(f"{one} ")), key=len, default="")
+        groups.setdefault(of, []).append(control.removeprefix(of).strip().replace(" ", NO_BREAK))
+    named = [f"{of.replace(' ', NO_BREAK)}{NO_BREAK if of else ''}{', '.join(ids)}" for of, ids in groups.items()]
+    more = len(controls) - CONTROLS_SHOWN
+    return "; ".join(named) + (f" and {more} more" if more > 0 else "")
 
 
 def _number(mark: str) -> int:

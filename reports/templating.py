@@ -11,7 +11,7 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
-from kubedossier.reports import charts, numbers, statements, text
+from kubedossier.reports import charts, controls, numbers, statements, text
 from kubedossier.reports.own_templates import written
 from kubedossier.reports.rosette import rosette
 
@@ -49,6 +49,7 @@ def _environment() -> Any:
         "bar": charts.bar,
         "rosette": rosette,
         "grouped": _grouped,
+        "controls": controls.controls_listed,
         "count": numbers.count,
         "moment": numbers.moment,
         "w3c": _w3c,

@@ -24,6 +24,9 @@ LIMIT = 160
 _MARKS_IN_A_ROW = 2
 _DATE = re.compile(r"(?<=\d) (?=(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]*\b)")
 _COLON = re.compile(r"(?<=[A-Za-z]:)(?=\w)")
+_COLON_OR_AT = re.compile(r"(?<=[A-Za-z]:)(?=\w)|(?<=\w@)(?=\w)")
+_LONG = 24
+"""Characters from which on a value may need a second line in a column."""
 
 
 @cache
@@ -80,15 +83,15 @@ def markup(raw: str | None, *, limit: int = LIMIT) -> Markup:
     if not raw:
         return Markup('<span class="none">{}</span>').format("none" if raw is None else "empty")
     inner = Markup("").join(
-        Markup('<span class="chip">{}</span>').format(f"[{text}]") if is_escape else _breakable(text)
+        Markup('<span class="chip">{}</span>').format(f"[{text}]") if is_escape else _breakable(text, len(raw) > _LONG)
         for text, is_escape in runs(raw, limit=limit)
     )
     return Markup('<span class="v">{}</span>').format(inner)
 
 
-def _breakable(text: str) -> Markup:
-    """Plain text that a line may end in after a colon, as names of service accounts and ARNs have them."""
-    parts = _COLON.split(text)
+def _breakable(text: str, is_long: bool) -> Markup:
+    """Plain text that a line may end in after a colon, as in names of service accounts, or an @ in a long one."""
+    parts = (_COLON_OR_AT if is_long else _COLON).split(text)
     return Markup("<wbr>").join(
         Markup('<span class="part">{}</span>').format(part) if len(parts) > 1 else escape(part) for part in parts
     )

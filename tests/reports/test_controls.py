@@ -105,6 +105,13 @@ def test_findings_and_controls_name_each_other(busy):
     assert ("exception", "completeness") in control.open_rules
 
 
+def test_a_finding_names_a_framework_once_and_no_line_ends_within_a_name():
+    names = ["SOC 2 CC6.1", "SOC 2 CC6.2", "DORA 2022/2554 Art. 9", "HIPAA 164.312(b)", "NIS2 2022/2555 Art. 23"]
+    told = controls.controls_listed(names, ["SOC 2", "DORA", "HIPAA", "NIS2"])
+    assert told.replace("\u00a0", "_") == "SOC_2_CC6.1, CC6.2; DORA_2022/2554_Art._9; HIPAA_164.312(b) and 1 more"
+    assert controls.controls_listed(["CC6.1", "CC6.2"], ["SOC 2"]) == "CC6.1, CC6.2"
+
+
 def test_a_control_names_sections_and_evidence_in_their_order(busy):
     for mapping in made(busy, "soc2", "pci-dss").mappings:
         for one in mapping.controls:

@@ -46,6 +46,11 @@ def test_html_is_text():
     assert markup("<script>{{7*7}}</script>") == '<span class="v">&lt;script&gt;{{7*7}}&lt;/script&gt;</span>'
 
 
+def test_a_long_address_of_a_person_may_end_its_line_after_the_at_sign():
+    assert "deployer@</span><wbr><span" in markup("svc-deployer@platform.example.com")
+    assert "<wbr>" not in markup("anna@example.com")
+
+
 def test_nothing_and_empty_are_told_apart():
     assert "none" in markup(None)
     assert "empty" in markup("")
