@@ -48,7 +48,7 @@ wide_rights = _grave(
     ),
     "Nobody is given rights over everything, and everybody none.",
     "cluster-admin was bound, rights were bound to everybody, or a role with all verbs on all resources was written, "
-    "by anybody but the cluster's own components",
+    "by anybody but the cluster\u2019s own components",
 )
 impaired_defences = _grave(
     "impaired-defences",
@@ -59,7 +59,7 @@ impaired_defences = _grave(
         "No trace and no guard was removed.",
     ),
     "What records and what guards the clusters stays in place.",
-    "Kubernetes events, or an admission webhook or policy, were deleted by anybody but the cluster's own components",
+    "Kubernetes events, or an admission webhook or policy, were deleted by anybody but the cluster\u2019s own components",
 )
 
 
@@ -92,7 +92,7 @@ def off_hours_newcomers(seen: Observed) -> Verdict | None:
     section="privileged",
     statement="People read secrets in office hours.",
     method=lambda limits: (
-        f"Review: a person's access to secrets, not denied, outside office hours ({limits.office_hours.words()})."
+        f"Review: a person\u2019s access to secrets, not denied, outside office hours ({limits.office_hours.words()})."
     ),
 )
 def off_hours_secrets(seen: Observed) -> Verdict:

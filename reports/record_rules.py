@@ -122,11 +122,11 @@ def population(seen: Observed) -> Verdict | None:
     stable = seen.windows - seen.unstable_windows
     return Verdict(
         "review" if seen.unstable_windows else "met",
-        "The Console's count and the record agree."
+        "The Console\u2019s count and the record agree."
         if not seen.unstable_windows
-        else "The Console's count changed while it was read.",
+        else "The Console\u2019s count changed while it was read.",
         (
-            f"In {stable:,} of {counted(seen.windows, 'window')} the Console's Total-Count was the same before and "
+            f"In {stable:,} of {counted(seen.windows, 'window')} the Console\u2019s Total-Count was the same before and "
             "after, and equal to the rows received.",
         ),
         (seen.marks["windows"],),

@@ -54,7 +54,7 @@ def gaps(frame: pl.DataFrame, *, mark: str) -> Table | None:
     words = {
         "dropped": "may have been dropped by the Console before it was read",
         "unwindowed": "events without a usable time, not read by window",
-        "unstable": "the Console's count kept changing",
+        "unstable": "the Console\u2019s count kept changing",
         "interrupted": "the run was interrupted",
         "failed": "the Console failed",
     }

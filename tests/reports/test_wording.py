@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from kubedossier.analytics.periods import parse_period
+from kubedossier.reports import catalogues
 from kubedossier.reports.build import build
 from kubedossier.reports.model import Request
 from kubedossier.reports.text import sentence
@@ -72,3 +73,16 @@ def test_a_note_below_a_key_figure_leaves_room_for_its_mark(busy_report, quiet_r
 def test_people_are_called_identities_in_every_table(busy_report):
     tables = (*busy_report.rankings, *busy_report.first_seen, busy_report.privileged_kinds)
     assert not [one.title for table in tables for one in table.headings if "user" in one.title.lower()]
+
+
+def test_an_apostrophe_is_one_sign_in_all_that_a_report_says_itself(quiet):
+    chosen = Request(frameworks=catalogues.chosen(catalogues.FRAMEWORKS))
+    report = build(quiet, parse_period("2026-10", now=NOW), chosen)
+    own = [
+        *(part for one in report.findings for part in (one.title, one.statement, one.method, *one.text)),
+        *(part for one in report.rules for part in (one.statement, one.method)),
+        *(part for of in report.mappings for one in of.controls for part in (one.title, one.shows, one.cannot)),
+        *report.method,
+        *report.limits,
+    ]
+    assert [part for part in own if "'" in part] == []
