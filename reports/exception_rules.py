@@ -59,7 +59,8 @@ impaired_defences = _grave(
         "No trace and no guard was removed.",
     ),
     "What records and what guards the clusters stays in place.",
-    "Kubernetes events, or an admission webhook or policy, were deleted by anybody but the cluster\u2019s own components",
+    "Kubernetes events, or an admission webhook or policy, were deleted by anybody but the cluster\u2019s own "
+    "components",
 )
 
 

@@ -126,8 +126,8 @@ def population(seen: Observed) -> Verdict | None:
         if not seen.unstable_windows
         else "The Console\u2019s count changed while it was read.",
         (
-            f"In {stable:,} of {counted(seen.windows, 'window')} the Console\u2019s Total-Count was the same before and "
-            "after, and equal to the rows received.",
+            f"In {stable:,} of {counted(seen.windows, 'window')} the Console\u2019s Total-Count was the same before "
+            "and after, and equal to the rows received.",
         ),
         (seen.marks["windows"],),
     )
