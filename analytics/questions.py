@@ -121,7 +121,7 @@ def bound(query: Query, period: Period, limit: int | None, own: Mapping[str, Any
             raise UsageError(f"The query '{query.name}' has no parameter '{name}'", hint=_takes(name, list(known)))
     for name, one in known.items():
         if one.required and name not in own:
-            raise UsageError(f"The query '{query.name}' needs '{name}': {one.text}")
+            raise UsageError(f"The query '{query.name}' needs '{name}': {one.text}", hint=f"Add -p {name}=VALUE.")
     values = given | {name: own.get(name, one.default) for name, one in known.items()}
     return {one.name: values[one.name] for one in query.parameters}
 

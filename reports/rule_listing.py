@@ -15,7 +15,8 @@ from kubedossier.reports.findings import RULES
 from kubedossier.reports.numbers import NO_BREAK
 from kubedossier.reports.rules import Rule
 
-WIDTH = 100
+WIDTH = 79
+"""Of a line, so that it fits a terminal of 80 columns."""
 
 
 def listing(limits: Thresholds) -> Iterator[str]:
@@ -64,7 +65,12 @@ def _table(table: str, limits: Thresholds) -> Iterator[str]:
     if table in TABLES:
         for one in settings(limits, table):
             default = "" if one.value == one.default else f"  [default: {_toml(one.default)}]"
-            yield f"{one.key} = {_toml(one.value)}  # {one.text}{default}"
+            line = f"{one.key} = {_toml(one.value)}  # {one.text}{default}"
+            if len(line) <= WIDTH:
+                yield line
+            else:
+                yield from _comment(f"{one.text}{default}")
+                yield f"{one.key} = {_toml(one.value)}"
 
 
 def _comment(text: str, indent: str = "") -> list[str]:

@@ -138,7 +138,8 @@ def _unreadable(path: Path, error: Exception) -> BundleVerdict:
     with path.open("rb") as file:
         if not file.read(4).startswith(b"PK"):
             raise KubedossierError(
-                f"'{path}' is neither an archive nor a bundle", hint="A bundle is a zip, or the folder it holds."
+                f"'{path}' is neither an archive, nor a bundle, nor a report",
+                hint="A bundle is a zip, or the folder it holds; a report is a PDF.",
             ) from None
     finding = Finding("zip-altered", path.name, "a zip that can be read", str(error))
     return BundleVerdict((finding,), "", "", (0, NO_HASH), 0, 0, 0)

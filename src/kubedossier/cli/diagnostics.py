@@ -9,7 +9,7 @@ from __future__ import annotations
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -17,6 +17,7 @@ import click
 
 from kubedossier.analytics.errors import INTERRUPTED_EXIT_CODE, KubedossierError
 
+_LEADS = {"error": "red", "warning": "yellow"}
 _state: dict[str, Any] = {"format": "text", "verbose": 0}
 
 
@@ -125,6 +126,9 @@ def _run(command: click.Command) -> int:
     except KeyboardInterrupt:
         _write("error", "Interrupted; everything that was acknowledged is kept.", {})
         return INTERRUPTED_EXIT_CODE
+    except click.exceptions.NoArgsIsHelpError as error:
+        _help(error)
+        return error.exit_code
     except click.UsageError as error:
         if error.ctx and _state["format"] == "text":
             _echo(error.ctx.get_usage() + "\n")
@@ -145,6 +149,14 @@ def _run(command: click.Command) -> int:
         )
         _traceback_when_asked()
         return 1
+
+
+def _help(error: click.UsageError) -> None:
+    """A command without anything after it is told what there is; that is no mistake to be named."""
+    if _state["format"] == "json":
+        _error("A command is missing", _help_hint(error), error.exit_code)
+    else:
+        click.echo(error.format_message(), err=True)
 
 
 def _help_hint(error: click.UsageError) -> str:
@@ -177,12 +189,12 @@ def _write(level: str, text: str, fields: dict[str, object]) -> None:
         return
     from kubedossier.cli.output import visible
 
-    safe = "\n".join(visible(line) for line in text.split("\n"))
-    if level == "error":
-        safe = click.style("error: ", fg="red", bold=True) + safe
-    elif level == "warning":
-        safe = click.style("warning: ", fg="yellow", bold=True) + safe
-    _echo(safe)
+    lead = f"{level}: " if level in _LEADS else ""
+    safe = [visible(line) for line in (lead + text).split("\n")]
+    if sys.stderr is not None and sys.stderr.isatty():
+        safe = [part for line in safe for part in _fitted(line)]
+    told = "\n".join(safe)
+    _echo(click.style(lead, fg=_LEADS.get(level), bold=bool(lead)) + told[len(lead) :] if lead else told)
 
 
 def _echo(text: str) -> None:
@@ -193,3 +205,11 @@ def _echo(text: str) -> None:
         click.echo(text, err=True)
     except OSError:
         nobody_reads(sys.stderr)
+
+
+def _fitted(line: str) -> Iterable[str]:
+    """A line as the terminal has room for it; what is set by blanks, such as SQL with a mark below, stays as it is."""
+    from kubedossier.cli.output import terminal_width, wrapped
+
+    is_set = line.startswith(" ") or "  " in line
+    return [line] if is_set or len(line) <= terminal_width() else wrapped(line, terminal_width())

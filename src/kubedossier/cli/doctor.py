@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import textwrap
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -15,7 +14,7 @@ import click
 from kubedossier.analytics.errors import FindingsError, KubedossierError, UsageError
 from kubedossier.cli import Settings, example
 from kubedossier.cli.consoles import named_console, open_console
-from kubedossier.cli.output import visible, write_line
+from kubedossier.cli.output import visible, wrapped, write_line
 
 if TYPE_CHECKING:
     from kubedossier.analytics.checks import Check
@@ -158,4 +157,4 @@ def _show(check: Check, *, is_first: bool) -> None:
 
 def _wrapped(texts: Iterable[str], width: int) -> Iterator[str]:
     for text in texts:
-        yield from textwrap.wrap(visible(text), max(20, width), break_long_words=False, break_on_hyphens=False)
+        yield from wrapped(visible(text), max(20, width), breaking=True)

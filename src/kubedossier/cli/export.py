@@ -83,6 +83,7 @@ def navigator(settings: Settings, /, output: Path | None, **asked: Any) -> None:
 
 @command.command(
     "ocsf",
+    short_help="Write events as OCSF, one JSON object a line.",
     epilog=example(
         """
 kubedossier export ocsf --period last-month -o events.ndjson

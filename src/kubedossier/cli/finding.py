@@ -9,7 +9,7 @@ import click
 
 from kubedossier.cli import PERIODS, Settings, example
 from kubedossier.cli.diagnostics import say
-from kubedossier.cli.output import visible, write_line
+from kubedossier.cli.output import visible, write_line, write_wrapped
 from kubedossier.cli.witnessed import warn_unless_witnessed
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def list_(settings: Settings, period: str) -> None:
     for one in found:
         note = one.disposition
         decision = f"  [{note.outcome}{'' if note.is_current else ', ' + note.state}]" if note else ""
-        write_line(f"{one.id:<{width}}  {one.rating:<9}  {one.title}{visible(decision)}")
+        write_wrapped(f"{one.id:<{width}}  {one.rating:<9}  {one.title}{visible(decision)}", indent=width + 13)
 
 
 @command.command(

@@ -80,6 +80,45 @@ def counted(count: int, noun: str) -> str:
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
+def terminal_width() -> int:
+    """How wide the terminal is, in signs."""
+    import shutil
+
+    return max(40, shutil.get_terminal_size((80, 24)).columns)
+
+
+def wrapped(text: str, width: int, *, breaking: bool = False) -> Iterator[str]:
+    """The text in lines that end between words.
+
+    A word that is longer than a line, such as a path or a digest, stays whole, so that it can be copied; with
+    ``breaking`` it ends its line after a slash, or where the line is full.
+    """
+    line = ""
+    for word in text.split():
+        if line and len(line) + 1 + len(word) <= width:
+            line = f"{line} {word}"
+            continue
+        if line:
+            yield line
+        line = word
+        while breaking and len(line) > width:
+            end = line.rfind("/", 1, width) + 1 or width
+            yield line[:end]
+            line = line[end:]
+    if line:
+        yield line
+
+
+def write_wrapped(text: str, *, indent: int = 0) -> None:
+    """Write one line to stdout; in a terminal it goes on below itself, ``indent`` signs from the left."""
+    if not sys.stdout.isatty() or len(text) <= terminal_width():
+        write_line(text)
+        return
+    head, width = text[:indent], max(20, terminal_width() - indent)
+    for number, line in enumerate(wrapped(text[indent:], width)):
+        write_line((" " * indent if number else head) + line)
+
+
 def write_text(text: str) -> None:
     """Write data to stdout as it is, without adding a line end."""
     with _stdout_errors():

@@ -23,8 +23,8 @@ _MARKS = {
     "imported": "i",
 }
 _LEGEND = (
-    "■ collected   □ collected, 0 events   ◧ partly collected   i imported, not attested",
-    "· not collected   ! may have been dropped by the Console",
+    "■ collected   □ collected, 0 events   ◧ partly collected   · not collected",
+    "i imported, not attested   ! may have been dropped by the Console",
 )
 _REASONS = {
     "dropped": "may have been dropped by the Console",
@@ -146,7 +146,7 @@ def _show_gaps(status: Status) -> None:
     if status.drift:
         write_line()
         write_line("Kept, but odd (schema drift)")
-        for flag, count in status.drift.items():
+        for flag, count in sorted(status.drift.items(), key=lambda item: (-item[1], item[0])):
             write_line(f"  {count:>12,}  {visible(flag)}")
     if status.rejects:
         write_line()

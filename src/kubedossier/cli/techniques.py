@@ -183,7 +183,7 @@ def _table(rows: Sequence[dict[str, Any]], columns: Sequence[str], *, to_file: b
     cells = [[_joined(row[name]) or None for name in columns] for row in rows]
     table = draw([Heading(name) for name in columns], cells, width)
     if table.hidden:
-        say(f"Left out for want of room: {', '.join(table.hidden)}.")
+        say(f"Too wide for this terminal: {', '.join(table.hidden)}. A wider one, or -f csv, shows all.")
     return "\n".join(table.lines) + "\n"
 
 

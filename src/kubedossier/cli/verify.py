@@ -11,7 +11,7 @@ import click
 
 from kubedossier.cli import Settings, example
 from kubedossier.cli.diagnostics import say, warn
-from kubedossier.cli.output import counted, visible, write_line
+from kubedossier.cli.output import counted, visible, write_line, write_wrapped
 
 if TYPE_CHECKING:
     from kubedossier.analytics.store.verify import Finding
@@ -77,7 +77,7 @@ def command(settings: Settings, path: str | None, level: str | None, head: str |
             hint="Keep it as it is, and compare it with a backup.",
         )
     seen = f"{counted(verdict.files, 'file')} and {counted(verdict.events, 'record')}"
-    write_line(f"{seen} are as the ledger says ({_checked(chosen)}).")
+    write_wrapped(f"{seen} are as the ledger says ({_checked(chosen)}).")
     write_line(f"Head {verdict.head[0]}:{verdict.head[1]}")
     if not verdict.witnessed:
         warn("This archive was not witnessed on this machine: that its newest entries are all there rests on --head.")

@@ -623,7 +623,7 @@ def test_truncation_is_found(october, tmp_path):
 def test_something_else_is_no_bundle(tmp_path, bag):
     path = tmp_path / "report.pdf"
     path.write_bytes(b"%PDF-1.7")
-    with pytest.raises(KubedossierError, match="neither an archive nor a bundle"):
+    with pytest.raises(KubedossierError, match="neither an archive, nor a bundle, nor a report"):
         check_bundle(path)
     replace(bag / "bag-info.txt", b"Bundle-Format: 1", b"Bundle-Format: 2")
     with pytest.raises(KubedossierError, match="no bundle of format 1"):
