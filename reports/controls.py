@@ -74,9 +74,9 @@ def controls_listed(controls: Sequence[str], frameworks: Sequence[str]) -> str:
     for control in controls[:CONTROLS_SHOWN]:
         of = max((one for one in frameworks if control.startswith(f"{one} ")), key=len, default="")
         groups.setdefault(of, []).append(control.removeprefix(of).strip().replace(" ", NO_BREAK))
-    named = [f"{of.replace(' ', NO_BREAK)}{NO_BREAK if of else ''}{', '.join(ids)}" for of, ids in groups.items()]
+    named = [f"{of.replace(' ', NO_BREAK)} {', '.join(ids)}".strip() for of, ids in groups.items()]
     more = len(controls) - CONTROLS_SHOWN
-    return "; ".join(named) + (f" and {more} more" if more > 0 else "")
+    return "; ".join(named) + (f" and {more}{NO_BREAK}more" if more > 0 else "")
 
 
 def _number(mark: str) -> int:

@@ -24,7 +24,7 @@ LIMIT = 160
 _MARKS_IN_A_ROW = 2
 _DATE = re.compile(r"(?<=\d) (?=(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]*\b)")
 _COLON = re.compile(r"(?<=[A-Za-z]:)(?=\w)")
-_COLON_OR_AT = re.compile(r"(?<=[A-Za-z]:)(?=\w)|(?<=\w@)(?=\w)")
+_COLON_OR_AT = re.compile(r"(?<=[A-Za-z]:)(?=\w)|(?<=\w@)(?=\w[\w.-]{,27}$)")
 _LONG = 24
 """Characters from which on a value may need a second line in a column."""
 

@@ -30,8 +30,8 @@ CALENDAR = (
 )
 COLUMNS = "All events; the red part of a column is denied requests."
 WEEKENDS = " Weekends are shaded."
-WEEKS = " A week is named by its Monday; of the first and the last one, days may lie outside the period."
-HOLES = " Of days that were not collected in full, only what is known is drawn; section 2 names them."
+WEEKS = " Weeks are named by their Monday; the first and the last may be parts of one."
+HOLES = " Days not collected in full show only what is known (section 2)."
 PANELS = (
     "Each panel has its own scale; its highest day is marked, in red where it is at least twice the median of the days "
     "with events."

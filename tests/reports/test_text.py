@@ -49,6 +49,7 @@ def test_html_is_text():
 def test_a_long_address_of_a_person_may_end_its_line_after_the_at_sign():
     assert "deployer@</span><wbr><span" in markup("svc-deployer@platform.example.com")
     assert "<wbr>" not in markup("anna@example.com")
+    assert "<wbr>" not in markup("deployer@example-shop-stage.iam.gserviceaccount.com")  # what follows fits no line
 
 
 def test_nothing_and_empty_are_told_apart():

@@ -60,7 +60,7 @@ def test_a_figure_says_how_much_of_it_is_drawn_and_what_is_not_known(busy_report
 def test_weeks_are_named_where_they_are_drawn(busy):
     report = build(busy, parse_period("2026-Q4", now=NOW), Request())
     for chart in (report.activity, report.tactics, report.completeness.calendar):
-        assert "A week is named by its Monday" in chart.note
+        assert "Weeks are named by their Monday" in chart.note
 
 
 def test_a_note_below_a_key_figure_leaves_room_for_its_mark(busy_report, quiet_report):

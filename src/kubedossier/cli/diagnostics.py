@@ -156,7 +156,7 @@ def _help(error: click.UsageError) -> None:
     if _state["format"] == "json":
         _error("A command is missing", _help_hint(error), error.exit_code)
     else:
-        click.echo(error.format_message(), err=True)
+        _echo(error.format_message())
 
 
 def _help_hint(error: click.UsageError) -> str:
