@@ -129,7 +129,7 @@ def test_the_example_of_the_page_becomes_a_section_and_a_catalogue_of_the_report
     text = " ".join(text_of(data).split())
     assert "8 Changes by hand" in text
     assert "9 Control mapping" in text
-    assert "people changed production themselves on" in text
+    assert "The house rule is that pipelines change production." in text
     assert "House rules" in text and "HR-7" in text
     assert "group by date, cluster" in text
     assert check_report(example / "out.pdf").findings == ()
@@ -168,8 +168,8 @@ def test_pdf_html_and_json_hold_the_same_numbers_of_a_section(example, busy, tex
     paper = " ".join(text_of(pdf_bytes(report)).split())
     web = html_bytes(report).decode()
     told = json.loads(json_bytes(report))["own"][0]["answers"][0]
-    assert f"themselves on {answer.total} days" in paper
-    assert f"themselves on\n{answer.total} days" in web
+    assert f"people did so, too: {answer.total} rows, one for each day and cluster" in paper
+    assert f"people did so, too:\n{answer.total} rows, one for each day and cluster" in web
     assert (told["total"], len(told["rows"])) == (answer.total, len(answer.rows))
     for day, cluster, changes in answer.rows[:3]:
         assert f"{cluster}: {changes} changes on {day.day} October 2026" in paper
@@ -186,7 +186,7 @@ def test_the_same_section_gives_the_same_bytes(example, busy):
 def test_a_section_of_an_empty_month_says_so(example, quiet, text_of):
     own = read_sections(example / "my-sections", [NAME])
     text = " ".join(text_of(pdf_bytes(build(quiet, OCTOBER, Request(own=own)))).split())
-    assert "themselves on 0 days" in text
+    assert "people did so, too: 0 rows" in text
     assert "None in this period." in text
 
 
