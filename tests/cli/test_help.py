@@ -83,6 +83,12 @@ def test_help_fits_eighty_columns(name):
 
 
 @pytest.mark.parametrize("name", COMMANDS)
+def test_no_line_of_a_list_of_commands_is_cut(name):
+    listed = invoke(name, "--help").partition("Commands:\n")[2].partition("\n\n")[0]
+    assert [line for line in listed.splitlines() if line.endswith("...")] == []
+
+
+@pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_says_what_it_does_and_gives_an_example_that_parses(name):
     command = importlib.import_module(f"kubedossier.cli.{COMMANDS[name][0]}").command
     assert isinstance(command, click.Command)

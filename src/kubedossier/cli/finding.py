@@ -107,6 +107,7 @@ def note(
 
 @command.command(
     "rules",
+    short_help="List the rules with their thresholds.",
     epilog=example(
         """
 kubedossier finding rules

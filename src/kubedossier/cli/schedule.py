@@ -146,13 +146,14 @@ def run(settings: Settings) -> None:
 
 
 @command.command(
+    short_help="Print files for systemd, cron or Kubernetes.",
     epilog=example(
         """
 kubedossier schedule install systemd -o /etc/systemd/system
 kubedossier schedule install cron | crontab -
 kubedossier schedule install kubernetes --image kubedossier:1
 """
-    )
+    ),
 )
 @click.argument("system", type=click.Choice(["systemd", "cron", "kubernetes"]))
 @click.option("--every", type=click.Choice(["1", "5", "10", "15", "30"]), help="Minutes between calls.  [default: 5]")

@@ -150,8 +150,8 @@ def _check_report(path: Path, head: str | None) -> None:
 def _tell(findings: Iterable[Finding]) -> None:
     for one in findings:
         write_line(f"{one.kind}  {visible(one.where)}")
-        write_line(f"    expected  {visible(one.expected)}")
-        write_line(f"    found     {visible(one.found)}")
+        write_wrapped(f"    expected  {visible(one.expected)}", indent=14)
+        write_wrapped(f"    found     {visible(one.found)}", indent=14)
 
 
 def _checked(level: str) -> str:
