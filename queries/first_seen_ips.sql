@@ -19,15 +19,43 @@ with addressed as (
   select unnest(list_distinct(source_ips)) as source_ip, time, "user", cluster
   from events
   where time < $period_end
+),
+of_period as (
+  select * from addressed where time >= $period_start
+),
+known as (
+  select distinct source_ip
+  from addressed
+  semi join (select distinct source_ip from of_period) using (source_ip)
+  where time < $period_start
+),
+by_user as (
+  select source_ip, "user", min(time) as first_time, count(*) as events
+  from of_period
+  anti join known using (source_ip)
+  group by source_ip, "user"
+),
+by_cluster as (
+  select distinct source_ip, cluster
+  from of_period
+  anti join known using (source_ip)
+),
+users_of as (
+  select
+    source_ip,
+    min(first_time) as first_time,
+    cast(sum(events) as bigint) as events,
+    count("user") as users
+  from by_user
+  group by source_ip
+),
+clusters_of as (
+  select source_ip, count(cluster) as clusters
+  from by_cluster
+  group by source_ip
 )
-select
-  source_ip,
-  min(time) as first_time,
-  count(*) as events,
-  count(distinct "user") as users,
-  count(distinct cluster) as clusters
-from addressed
-group by source_ip
-having min(time) >= $period_start
+select source_ip, first_time, events, users, clusters
+from users_of
+join clusters_of using (source_ip)
 order by first_time, source_ip
 limit $limit
