@@ -182,7 +182,7 @@ def actions(acts: Actions, above: Collection[str], *, mark: str) -> Table:
     )
 
 
-def new_users(frame: pl.DataFrame, privileged: Counter[str], *, mark: str) -> Table:
+def new_users(frame: pl.DataFrame, privileged: pl.DataFrame, *, mark: str) -> Table:
     """Identities that the archive does not hold before the period, those with privileged actions first."""
     ordered = _with_most(frame, "user", privileged)
     rows = tuple(
@@ -212,7 +212,7 @@ def new_users(frame: pl.DataFrame, privileged: Counter[str], *, mark: str) -> Ta
     )
 
 
-def new_addresses(frame: pl.DataFrame, privileged: Counter[str], *, mark: str) -> Table:
+def new_addresses(frame: pl.DataFrame, privileged: pl.DataFrame, *, mark: str) -> Table:
     """Source addresses that the archive does not hold before the period, those with privileged actions first."""
     ordered = _with_most(frame, "source_ip", privileged)
     rows = tuple(
@@ -242,15 +242,13 @@ def new_addresses(frame: pl.DataFrame, privileged: Counter[str], *, mark: str) -
     )
 
 
-def _with_most(frame: pl.DataFrame, name: str, privileged: Mapping[str, int]) -> Iterable[Row]:
+def _with_most(frame: pl.DataFrame, name: str, privileged: pl.DataFrame) -> Iterable[Row]:
     """The rows to show of what is new: those with most privileged actions first, then the earliest."""
     import polars as pl
 
-    known = {name: list(privileged), "privileged": list(privileged.values())}
-    counts = pl.DataFrame(known, schema={name: pl.String, "privileged": pl.Int64})
-    found = frame.join(counts, on=name, how="left").with_columns(pl.col("privileged").fill_null(0))
-    ranked = found.sort("privileged", "first_time", name, descending=[True, False, False])
-    return ranked.head(NEW_SHOWN).iter_rows(named=True)
+    found = frame.join(privileged, on=name, how="left").with_columns(pl.col("privileged").fill_null(0))
+    order, falling = ("privileged", "first_time", name), (True, False, False)
+    return found.bottom_k(NEW_SHOWN, by=order, reverse=falling).sort(order, descending=falling).iter_rows(named=True)
 
 
 def _first(groups: pl.Series) -> list[int]:

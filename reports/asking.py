@@ -20,9 +20,9 @@ from kubedossier.analytics.errors import IntegrityError, StorageError
 from kubedossier.analytics.figures import MISSING
 from kubedossier.reports import request_tables
 from kubedossier.reports.actions import Actions
-from kubedossier.reports.evidence import Collection
-from kubedossier.reports.gathering import BY_EVENT, Held, gathered, parts_of
-from kubedossier.reports.newcomers import Newcomers, newcomers
+from kubedossier.reports.evidence import Collection, Written, written
+from kubedossier.reports.gathering import BY_EVENT, Held, gathered, own_memory, parts_of
+from kubedossier.reports.newcomers import Newcomers
 from kubedossier.reports.tables import IDENTITIES_SHOWN
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ QUERIES = (
     "techniques_by_day", "tactics_by_day", "top_users", "user_days", *_RANKED, *_NEW, *BY_EVENT,
     "anonymous_access",
 )  # fmt: skip
-"""Names of all that every report asks."""
+"""Names of all that a report asks: what is new, only where the archive has a past."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,10 +81,10 @@ class _Asking:
         self.marks: dict[str, str] = {}
         self.frames: dict[str, pl.DataFrame] = {}
 
-    def keep(self, topic: str, answer: Answer, about: str = "") -> None:
-        """An answer that is small enough to be held."""
+    def keep(self, topic: str, answer: Answer, about: str = "", rows: Written | None = None) -> None:
+        """An answer that is small enough to be held, or one without its ``rows``, which are written down already."""
         self.answers[topic] = answer
-        self.marks[topic] = self.collection.add(answer, about=about)
+        self.marks[topic] = self.collection.add(answer, about=about, rows=rows)
 
     def keep_some(
         self, topic: str, name: str, held: Callable[[pl.DataFrame], Held], like: tuple[str, str], about: str = ""
@@ -96,18 +96,19 @@ class _Asking:
         days = self.answers[like[0]]
         parts = parts_of(days.period, days.frame.select("date", like[1]).iter_rows())
         answer, rows, kept = gathered(self.archive, name, parts, days, held)
-        self.answers[topic] = answer
-        self.marks[topic] = self.collection.add(answer, about=about, rows=rows)
+        self.keep(topic, answer, about, rows)
         self.archive.release()
         return kept
 
-    def keep_new(self, name: str, *, has_past: bool) -> None:
-        """Who or what is new: no row is needed where nothing can be."""
-        answer = self.archive.answer(name, period=self.period, limit=0)
-        self.marks[name] = self.collection.add(answer)
-        self.answers[name] = replace(answer, fetched=answer.fetched.none())
-        self.frames[name] = (answer if has_past else self.answers[name]).frame
-        self.archive.release()
+    def keep_new(self) -> Newcomers:
+        """Who and what is new."""
+        for name in _NEW:
+            answer = self.archive.answer(name, period=self.period, limit=0)
+            self.keep(name, replace(answer, fetched=answer.fetched.none()), rows=written(answer))
+            self.frames[name] = own_memory(answer.frame)
+            del answer
+            self.archive.release()
+        return Newcomers.of(self.frames["first_seen_users"]["user"], self.frames["first_seen_ips"]["source_ip"])
 
 
 def ask(archive: Archive, period: Period) -> Asked:
@@ -128,11 +129,7 @@ def ask(archive: Archive, period: Period) -> Asked:
     for name in _RANKED:
         keep(name, archive.answer(name, period=period, limit=0))
     coverage_before = archive.answer("coverage", period=before)
-    recorded = has_past(coverage_before)
-    for name in _NEW:
-        asking.keep_new(name, has_past=recorded)
-    users, addresses = asking.frames["first_seen_users"]["user"], asking.frames["first_seen_ips"]["source_ip"]
-    new = newcomers(users.to_list(), addresses.to_list(), has_past=recorded)
+    new = asking.keep_new() if has_past(coverage_before) else Newcomers.none()
     acts = asking.keep_some(
         "privileged_actions", "privileged_actions", lambda rows: Actions.from_rows(rows, new), ("activity", "events")
     )
@@ -145,7 +142,7 @@ def ask(archive: Archive, period: Period) -> Asked:
     acts_before = asking.keep_some(
         "privileged_before",
         "privileged_actions",
-        lambda rows: Actions.from_rows(rows, new).to_compare(),
+        lambda rows: Actions.from_rows(rows, Newcomers.none()).to_compare(),
         ("activity_before", "events"),
         "-before",
     )

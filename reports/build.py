@@ -57,6 +57,7 @@ def build(archive: Archive, period: Period, request: Request) -> Report:
     before = seen.previous_short
     activity, techniques, tactics = _activity(asked, seen, period)
     kinds, people, single, cited = _privileged(asked, seen, found, before)
+    newcomers = _first_seen(asked, seen) if seen.previous_known else ()
     marks, answers = asked.marks, asked.frame
     return Report(
         cover=cover(asked, cover_head, period, request, seen, seal),
@@ -72,10 +73,8 @@ def build(archive: Archive, period: Period, request: Request) -> Report:
         techniques_table=tables.techniques(answers("techniques"), known_techniques(), mark=marks["techniques"]),
         tactics=tactics,
         rankings=_rankings(asked, period, events, before, seen.previous_known),
-        first_seen_lead=wording.first_seen_lead(
-            seen.previous_known, answers("first_seen_users"), answers("first_seen_ips")
-        ),
-        first_seen=_first_seen(asked, seen) if seen.previous_known else (),
+        first_seen_lead=wording.first_seen_lead(*(one.total for one in newcomers)) if newcomers else wording.NOBODY_NEW,
+        first_seen=newcomers,
         privileged_lead=wording.privileged_lead(single.total, asked.collection.evidence, single.mark),
         privileged_kinds=kinds,
         privileged_people=people,

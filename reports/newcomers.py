@@ -7,10 +7,9 @@ start; for workloads an address counts as new only outside the ranges that clust
 from __future__ import annotations
 
 import ipaddress
-import socket
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import reduce
 from typing import TYPE_CHECKING, Any
 
 from kubedossier.analytics.vocabulary import user_kind
@@ -26,49 +25,63 @@ _INSIDE = tuple(
     )
 )
 _INSIDE_4 = [(int(one.netmask), int(one.network_address)) for one in _INSIDE if one.version == 4]
+_PART = "(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
+_DOTTED = rf"^({_PART}\.){{3}}{_PART}$"
 
 
 @dataclass(frozen=True, slots=True)
 class Newcomers:
-    """Identities and addresses that are new in the period."""
+    """Identities and addresses that are new in the period; there may be as many as there are events."""
 
-    users: frozenset[str]
-    addresses: frozenset[str]
+    users: pl.Series
+    addresses: pl.Series
+
+    @classmethod
+    def none(cls) -> Newcomers:
+        """Nobody: where the archive holds no past, nobody can be called new."""
+        return cls.of((), ())
+
+    @classmethod
+    def of(cls, users: pl.Series | Iterable[str], addresses: pl.Series | Iterable[str]) -> Newcomers:
+        """These; words in place of an address are left out."""
+        import polars as pl
+
+        users, addresses = (pl.Series(one, dtype=pl.String) for one in (users, addresses))
+        return cls(users, addresses.filter(addresses.str.contains("[.:]")))
 
     def took(self, actions: pl.DataFrame) -> pl.Series:
         """Whether each action is one of a new identity, or came from a new address."""
         import polars as pl
 
-        if not self.users and not self.addresses:
+        if self.users.is_empty() and self.addresses.is_empty():
             return pl.repeat(False, actions.height, dtype=pl.Boolean, eager=True)
         kinds = {user: user_kind(user) for user in actions["user"].unique().to_list()}
-        user, addresses = pl.col("user"), pl.col("source_ips")
-        seen = actions["source_ips"].drop_nulls().explode().unique().to_list()
-        found = [one for one in seen if one in self.addresses]
-        telling = {"human": found, None: [one for one in found if not _is_inside(one)]}
-        came = {who: addresses.list.eval(pl.element().is_in(those)).list.any() for who, those in telling.items()}
+        user, row = pl.col("user"), pl.int_range(pl.len(), dtype=pl.UInt32)
+        each = actions.select(row.alias("row"), pl.col("source_ips").alias("address")).explode("address")
+        found = each.join(self.addresses.to_frame("address"), on="address", how="semi")
+        outside = found.filter(~inside(found["address"]))
         people = user.is_in([one for one, kind in kinds.items() if kind == "human"])
         parts = user.is_in([one for one, kind in kinds.items() if kind in ("node", "system")])
-        is_new = user.is_in(list(self.users)).fill_null(False)
-        from_new = pl.when(people.fill_null(False)).then(came["human"]).otherwise(came[None]).fill_null(False)
+        is_new = user.is_in(self.users.implode()).fill_null(False)
+        came, came_outside = (row.is_in(one["row"].unique().implode()) for one in (found, outside))
+        from_new = pl.when(people.fill_null(False)).then(came).otherwise(came_outside)
         return actions.select(~parts.fill_null(False) & (is_new | from_new)).to_series()
 
-    def counts(self, actions: pl.DataFrame) -> tuple[Counter[str], Counter[str]]:
-        """Privileged actions by new identity and by new address."""
-        from_each = actions.select("source_ips").drop_nulls()["source_ips"].list.unique().explode()
-        return _counted(actions["user"], self.users), _counted(from_each, self.addresses)
+    def counts(self, actions: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+        """Privileged actions by new identity (``user``) and by new address (``source_ip``); the column ``privileged``."""
+        import polars as pl
+
+        each = actions.select(pl.col("source_ips").list.unique().alias("source_ip")).explode("source_ip")
+        return _counted(actions["user"].cast(pl.String), self.users), _counted(
+            each["source_ip"], self.addresses.rename("source_ip")
+        )
 
 
-def newcomers(users: Iterable[str], addresses: Iterable[str], *, has_past: bool) -> Newcomers:
-    """What is new; nothing where the archive holds no past. Words in place of an address are left out."""
-    if not has_past:
-        return Newcomers(frozenset(), frozenset())
-    return Newcomers(frozenset(users), frozenset(one for one in addresses if "." in one or ":" in one))
+def _counted(values: pl.Series, chosen: pl.Series) -> pl.DataFrame:
+    import polars as pl
 
-
-def _counted(values: pl.Series, chosen: frozenset[str]) -> Counter[str]:
-    counts = values.filter(values.is_in(list(chosen)).fill_null(False)).value_counts(name="count")
-    return Counter(dict(counts.iter_rows()))
+    some = values.to_frame().join(chosen.to_frame(values.name), on=values.name, how="semi")
+    return some.group_by(values.name).agg(pl.len().cast(pl.Int64).alias("privileged"))
 
 
 def denials(requests: pl.DataFrame) -> pl.Series:
@@ -84,15 +97,22 @@ def was_denied(row: Mapping[str, Any]) -> bool:
     return row["decision"] == "forbid" or row["status_code"] in (401, 403)
 
 
+def inside(addresses: pl.Series) -> pl.Series:
+    """Whether each address is of a range that clusters use inside, or none at all."""
+    import polars as pl
+
+    dotted = addresses.str.contains(_DOTTED)
+    numbers = addresses.filter(dotted).str.split_exact(".", 3).struct.unnest().cast(pl.UInt32)
+    number = reduce(lambda high, low: high * 256 + low, (pl.col(one) for one in numbers.columns))
+    ranges = reduce(lambda one, other: one | other, ((number & mask) == network for mask, network in _INSIDE_4))
+    others = addresses.filter(~dotted)
+    told = {one: _is_inside(one) for one in others.unique().to_list()}
+    found = pl.Series(addresses.name, [told[one] for one in others.to_list()], dtype=pl.Boolean)
+    order = pl.concat([dotted.arg_true(), dotted.not_().arg_true()]).arg_sort()
+    return pl.concat([numbers.select(ranges.alias(addresses.name)).to_series(), found]).gather(order)
+
+
 def _is_inside(address: str) -> bool:
-    try:
-        number = int.from_bytes(socket.inet_pton(socket.AF_INET, address))  # a tenth of the time, for most are such
-    except (OSError, ValueError):
-        return _is_inside_written_otherwise(address)
-    return any(number & mask == network for mask, network in _INSIDE_4)
-
-
-def _is_inside_written_otherwise(address: str) -> bool:
     try:
         found = ipaddress.ip_address(address)
     except ValueError:

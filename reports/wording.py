@@ -278,13 +278,14 @@ def rules_fact(versions: tuple[str, ...]) -> tuple[Fact, ...]:
     return (Fact("Technique rules for raw logs", (f"version {versions[0]}" if len(versions) == 1 else which,)),)
 
 
-def first_seen_lead(has_past: bool, users: pl.DataFrame, addresses: pl.DataFrame) -> Phrase:
-    """How many identities and addresses are new, or why nobody can say."""
-    if not has_past:
-        return ("The archive holds no record of the period before, so that nothing can be called new.",)
-    who = counted(users.height, "identity", "identities") if users.height else "No identity"
-    where = counted(addresses.height, "source address", "source addresses") if addresses.height else "no source address"
-    verb = "occurs" if max(users.height, addresses.height) == 0 else "occur"
+NOBODY_NEW: Phrase = ("The archive holds no record of the period before, so that nothing can be called new.",)
+
+
+def first_seen_lead(users: int, addresses: int) -> Phrase:
+    """How many identities and addresses are new."""
+    who = counted(users, "identity", "identities") if users else "No identity"
+    where = counted(addresses, "source address", "source addresses") if addresses else "no source address"
+    verb = "occurs" if max(users, addresses) == 0 else "occur"
     return (
         f"{who} and {where} {verb} in the archive for the first time in this period. Those that acted before, but only "
         "while nothing was collected, count as new, too.",

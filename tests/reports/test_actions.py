@@ -14,7 +14,7 @@ from kubedossier.analytics.thresholds import BulkSecrets, Burst, OfficeHours
 from kubedossier.analytics.vocabulary import user_kind
 from kubedossier.reports.actions import Action, Actions
 from kubedossier.reports.frequency import bulk_reads, bursts
-from kubedossier.reports.newcomers import newcomers
+from kubedossier.reports.newcomers import Newcomers
 from kubedossier.reports.telling import where_when, who_when
 from kubedossier.reports.text import sentence
 
@@ -168,7 +168,7 @@ def test_of_the_rows_of_an_answer_nothing_else_is_held():
         },
         schema_overrides={"name": pl.String, "cluster": pl.String, "source_ips": pl.List(pl.String)},
     )
-    found = Actions.from_rows(rows, newcomers([], [], has_past=False))
+    found = Actions.from_rows(rows, Newcomers.none())
     assert list(found) == [
         Action(START, "eve", "exec", None, True, False, "create", "pods/exec", (), (), "00" * 32),
     ]

@@ -16,7 +16,7 @@ from kubedossier.reports.build import build
 from kubedossier.reports.evidence import written
 from kubedossier.reports.gathering import BY_EVENT, parts_of
 from kubedossier.reports.model import Request
-from kubedossier.reports.newcomers import newcomers
+from kubedossier.reports.newcomers import Newcomers
 
 OCTOBER = parse_period("2026-10", now=datetime(2026, 11, 2, tzinfo=UTC))
 
@@ -71,7 +71,7 @@ def test_rows_that_are_cut_are_hashed_and_counted_all_the_same(busy, monkeypatch
 
 @pytest.mark.parametrize(
     "held",
-    [request_tables.held, lambda rows: Actions.from_rows(rows, newcomers([], [], has_past=False)).frame],
+    [request_tables.held, lambda rows: Actions.from_rows(rows, Newcomers.none()).frame],
     ids=["denied requests", "privileged actions"],
 )
 def test_what_is_held_of_the_rows_keeps_none_of_their_memory(busy, held):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from collections import Counter
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,7 +11,7 @@ import pytest
 
 from kubedossier.analytics.vocabulary import user_kind
 from kubedossier.reports import access_tables
-from kubedossier.reports.newcomers import _is_inside, denials, newcomers, was_denied
+from kubedossier.reports.newcomers import Newcomers, denials, inside, was_denied
 
 USERS = [None, "anna@example.com", "eve@example.com", "system:node:a", "system:apiserver", "system:serviceaccount:a:b"]
 ADDRESSES = ["10.0.0.1", "203.0.113.7", "fc00::1", "2001:db8::1", "private", "198.51.100.9"]
@@ -32,33 +31,41 @@ def rows(number: int) -> list[dict[str, Any]]:
     ]
 
 
-def took_alone(new, row) -> bool:
+def is_inside(address: str) -> bool:
+    return inside(pl.Series([address])).item()
+
+
+def took_alone(users, addresses, row) -> bool:
     kind = user_kind(row["user"])
     if kind in ("node", "system"):
         return False
-    told = [one for one in row["source_ips"] or () if one in new.addresses and (kind == "human" or not _is_inside(one))]
-    return row["user"] in new.users or bool(told)
+    told = [one for one in row["source_ips"] or () if one in addresses and (kind == "human" or not is_inside(one))]
+    return row["user"] in users or bool(told)
 
 
 @pytest.mark.parametrize("number", [0, 1, 500])
-@pytest.mark.parametrize("has_past", [True, False])
-def test_all_rows_at_once_give_what_each_gives_alone(number, has_past):
+@pytest.mark.parametrize(
+    ("users", "addresses"),
+    [(["eve@example.com", "system:node:a"], ADDRESSES[:5]), ([], ADDRESSES[1:]), (["eve@example.com"], []), ([], [])],
+)
+def test_all_rows_at_once_give_what_each_gives_alone(number, users, addresses):
     found = rows(number)
     frame = pl.DataFrame(found, schema=SCHEMA)
-    new = newcomers(["eve@example.com", "system:node:a"], ADDRESSES[:5], has_past=has_past)
-    assert new.took(frame).to_list() == [took_alone(new, row) for row in found]
+    new = Newcomers.of(users, addresses)
+    addresses = [one for one in addresses if one != "private"]
+    assert new.addresses.to_list() == addresses
+    assert new.took(frame).to_list() == [took_alone(users, addresses, row) for row in found]
     assert denials(frame).to_list() == [was_denied(row) for row in found]
-    by_user, by_address = new.counts(frame)
+    by_user, by_address = (dict(one.iter_rows()) for one in new.counts(frame))
     for user in USERS[1:]:
-        assert by_user[user] == sum(row["user"] == user for row in found) * (user in new.users)
+        assert by_user.get(user, 0) == sum(row["user"] == user for row in found) * (user in users)
     for address in ADDRESSES:
-        assert by_address[address] == sum(address in (row["source_ips"] or ()) for row in found) * (
-            address in new.addresses
-        )
+        number_of = sum(address in (row["source_ips"] or ()) for row in found)
+        assert by_address.get(address, 0) == number_of * (address in addresses)
 
 
 @pytest.mark.parametrize(
-    ("address", "inside"),
+    ("address", "expected"),
     [
         ("10.255.0.1", True),
         ("11.0.0.1", False),
@@ -77,8 +84,16 @@ def test_all_rows_at_once_give_what_each_gives_alone(number, has_past):
         ("\u0668.8.8.8", True),
     ],
 )
-def test_an_address_is_inside_a_private_range_or_none_at_all(address, inside):
-    assert _is_inside(address) is inside
+def test_an_address_is_inside_a_private_range_or_none_at_all(address, expected):
+    assert is_inside(address) is expected
+
+
+def test_many_addresses_at_once_are_told_in_their_order():
+    chance = random.Random(11)
+    dotted = [".".join(str(chance.choice((0, 8, 10, 100, 127, 172, 192, 255))) for _ in range(4)) for _ in range(300)]
+    addresses = chance.sample([*dotted, *ADDRESSES, "fe80::7", "010.0.0.1", ""], k=309)
+    assert inside(pl.Series(addresses)).to_list() == [is_inside(one) for one in addresses]
+    assert inside(pl.Series([], dtype=pl.String)).to_list() == []
 
 
 def test_of_all_that_is_new_those_with_most_privileged_actions_are_shown_then_the_earliest():
@@ -92,7 +107,9 @@ def test_of_all_that_is_new_those_with_most_privileged_actions_are_shown_then_th
             "clusters": [1] * 24,
         }
     )
-    table = access_tables.new_addresses(frame, Counter({"b.c": 2, "x.07": 5}), mark="E1")
+    table = access_tables.new_addresses(
+        frame, pl.DataFrame({"source_ip": ["b.c", "x.07"], "privileged": [2, 5]}), mark="E1"
+    )
     assert table.total == 24
     assert [row[0].raw for row in table.rows[:5]] == ["x.07", "b.c", "z.z", "a.b", "d.e"]
     assert [row[0].raw for row in table.rows[5:]] == ["x.00", "x.01", "x.02"]
