@@ -68,7 +68,7 @@ class Newcomers:
         return actions.select(~parts.fill_null(False) & (is_new | from_new)).to_series()
 
     def counts(self, actions: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
-        """Privileged actions by new identity (``user``) and by new address (``source_ip``); the column ``privileged``."""
+        """Privileged actions (``privileged``) by new identity (``user``) and by new address (``source_ip``)."""
         import polars as pl
 
         each = actions.select(pl.col("source_ips").list.unique().alias("source_ip")).explode("source_ip")
@@ -80,7 +80,7 @@ class Newcomers:
 def _counted(values: pl.Series, chosen: pl.Series) -> pl.DataFrame:
     import polars as pl
 
-    some = values.to_frame().join(chosen.to_frame(values.name), on=values.name, how="semi")
+    some = values.to_frame().join(chosen.rename(values.name).to_frame(), on=values.name, how="semi")
     return some.group_by(values.name).agg(pl.len().cast(pl.Int64).alias("privileged"))
 
 

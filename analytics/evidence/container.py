@@ -10,6 +10,7 @@ import hashlib
 import os
 import stat
 import struct
+import warnings
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -188,7 +189,10 @@ class ZipBag:
 
     def open(self, name: str) -> IO[bytes]:
         """A file of the bag; reading it to its end checks its CRC-32."""
-        return self._zip.open(self._members[name])
+        with warnings.catch_warnings():
+            # Newer releases of Python warn of members that overlap, which is a finding here.
+            warnings.simplefilter("ignore", UserWarning)
+            return self._zip.open(self._members[name])
 
     def __enter__(self) -> ZipBag:
         return self
