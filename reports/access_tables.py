@@ -6,14 +6,14 @@ What is cut stays in the attached data and the table says so.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from itertools import groupby
 from typing import TYPE_CHECKING
 
 from kubedossier.analytics.vocabulary import user_kind
 from kubedossier.reports.actions import Action, Actions
 from kubedossier.reports.cells import Row, at, grown, headings, minute, number, value
+from kubedossier.reports.event_ids import EventIds
 from kubedossier.reports.judgements import Finding
 from kubedossier.reports.numbers import counted
 from kubedossier.reports.pieces import Cell, Table
@@ -99,18 +99,34 @@ def actors(frame: pl.DataFrame, *, mark: str) -> Table:
 def cited(acts: Sequence[Actions], findings: Sequence[Finding], *, mark: str) -> Table | None:
     """The actions that exceptions rest on, in the order of time, each with the rules that cite it; None without any.
 
-    Of an event that stands in several ``acts`` the last counts.
+    Alike ones that follow each other are told once. Of an event that stands in several ``acts`` the last counts.
     """
-    rules: dict[str, list[str]] = {}
-    for finding in findings:
-        if finding.rating == "exception":
-            for event in finding.events:
-                rules.setdefault(event, []).append(finding.rule)
-    if not rules:
+    import polars as pl
+
+    rules = _rules_by_event(findings)
+    if rules is None:
         return None
-    shown = {one.event_id: one for some in acts for one in some.with_events(rules)}
-    ordered = sorted(shown.values(), key=lambda one: (one.time, one.event_id))
-    runs = [list(run) for _, run in groupby(ordered, key=lambda one: (_alike(one), rules[one.event_id]))]
+    alike = ("user", "source_ips", "cluster", "kind", "action", "denied", "rules")
+    run = pl.any_horizontal(pl.col(name).ne_missing(pl.col(name).shift()) for name in alike).cum_sum().alias("run")
+    above = EventIds.joined(one.events for one in findings if one.rating == "exception")
+    places = [
+        some.with_events(above).read("event_id", "source_ips").with_columns(pl.lit(at).alias("of"))
+        for at, some in enumerate(acts)
+    ]
+    ordered = (
+        pl.concat([one.join(rules, on="event_id") for one in places])
+        .unique("event_id", keep="last")
+        .sort("time", "event_id")
+        .with_columns(pl.col("source_ips").fill_null([]))
+    )
+    runs = (
+        ordered.select("time", "of", "row", "rules", run)
+        .group_by("run", maintain_order=True)
+        .agg(pl.first("of", "row", "rules"), pl.last("time").alias("last"), pl.len().alias("number"))
+    )
+    shown = runs.head(CITED_SHOWN)
+    firsts = [next(iter(acts[of].where(pl.col("row") == row))) for of, row in shown.select("of", "row").iter_rows()]
+    rows = shown.select("last", "number", "rules").iter_rows()
     return Table(
         id="cited-actions",
         title="What the exceptions rest on",
@@ -119,35 +135,41 @@ def cited(acts: Sequence[Actions], findings: Sequence[Finding], *, mark: str) ->
             ("time", "value", "value", "text", "value"),
             (12, 27, 32, 16, 13),
         ),
-        rows=tuple(_cited(run, rules[run[0].event_id]) for run in runs[:CITED_SHOWN]),
-        total=len(runs),
-        note=f"{counted(len(ordered), 'action')} in the order of time; alike ones that follow each other stand in one "
-        "row. An event is named by the start of its id in the attached data.",
+        rows=tuple(_cited(first, *more) for first, more in zip(firsts, rows, strict=True)),
+        total=runs.height,
+        note=f"{counted(ordered.height, 'action')} in the order of time; alike ones that follow each other stand in "
+        "one row. An event is named by the start of its id in the attached data.",
         empty="",
         mark=mark,
     )
 
 
-def _alike(act: Action) -> tuple[object, ...]:
-    return (act.user, act.addresses, act.cluster, act.kind, act.action, act.denied)
+def _rules_by_event(findings: Sequence[Finding]) -> pl.DataFrame | None:
+    """The events that exceptions cite, each with their rules; None without any."""
+    import polars as pl
+
+    citing = [one for one in findings if one.rating == "exception" and one.events]
+    if not citing:
+        return None
+    each = [pl.DataFrame({"event_id": one.events.array()}).with_columns(rules=pl.lit(one.rule)) for one in citing]
+    return pl.concat(each).group_by("event_id").agg(pl.col("rules").str.join(", "))
 
 
-def _cited(run: Sequence[Action], rules: Sequence[str]) -> tuple[Cell, ...]:
+def _cited(first: Action, last: datetime, number: int, rules: str) -> tuple[Cell, ...]:
     """One row of alike actions: the first is shown, the others are counted."""
-    first, last = run[0], run[-1]
-    more = f"and {len(run) - 1:,} more" if len(run) > 1 else ""
-    until = f"{first.time:%H:%M}\u2013{last.time:%H:%M}" if len(run) > 1 else f"{first.time:%H:%M:%S}"
+    more = f"and {number - 1:,} more" if number > 1 else ""
+    until = f"{first.time:%H:%M}\u2013{last:%H:%M}" if number > 1 else f"{first.time:%H:%M:%S}"
     bound = f"binds {first.detail[0]} to {', '.join(first.detail[1:])}" if first.detail else ""
     return (
         at(first.time, f"{first.time:%a} {first.time.day} {first.time:%b}", until),
         value(first.user, ", ".join(first.addresses)),
         value(f"{first.action} {first.target}".strip() or None, bound, more, first.cluster or ""),
-        Cell(text=", ".join(rules)),
+        Cell(text=rules),
         value(first.event_id[:12], more),
     )
 
 
-def actions(acts: Actions, above: Collection[str], *, mark: str) -> Table:
+def actions(acts: Actions, above: EventIds, *, mark: str) -> Table:
     """Single privileged actions: when, what, who from where, on what; newcomers first, then people, then all others.
 
     The events ``above`` stand in a table of their own, and come last here.

@@ -15,6 +15,7 @@ from itertools import accumulate
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kubedossier.analytics.vocabulary import user_kind
+from kubedossier.reports.event_ids import EventIds
 from kubedossier.reports.gathering import own_memory
 from kubedossier.reports.newcomers import Newcomers, denials
 
@@ -115,7 +116,7 @@ class Actions:
             pl.int_range(pl.len(), dtype=pl.UInt32).alias("row"),
         )
         store = frame.select("target", "source_ips", "detail", pl.col("event_id").str.decode("hex"))
-        return cls(light, store.to_arrow(compat_level=pl.CompatLevel.oldest()).cast(pa.schema(_stored())))
+        return cls(light, store.to_arrow(compat_level=pl.CompatLevel.oldest()).cast(pa.schema(_kinds_stored())))
 
     @classmethod
     def joined(cls, parts: Sequence[Actions]) -> Actions:
@@ -154,10 +155,12 @@ class Actions:
         """The frame with some columns of the store beside it."""
         import polars as pl
 
-        rows = self.frame["row"]
-        found = self.store.select(columns)
-        whole = len(rows) == len(found)
-        return self.frame.hstack(pl.DataFrame(found if whole else found.take(rows.to_arrow())))
+        return self.frame.hstack(pl.DataFrame(self._stored(*columns)))
+
+    def _stored(self, *columns: str) -> pa.Table:
+        """Some columns of the store, a row each."""
+        rows, found = self.frame["row"], self.store.select(columns)
+        return found if len(rows) == len(found) else found.take(rows.to_arrow())
 
     def none(self) -> Actions:
         """None of them."""
@@ -206,22 +209,20 @@ class Actions:
         chosen = pl.Series([one for one in minutes.to_list() if hours.excludes(one)], dtype=minutes.dtype)
         return self.where(minute.is_in(chosen.implode()))
 
-    def with_events(self, events: Collection[str]) -> Actions:
-        """Those that some events tell of, by their ids."""
+    def with_events(self, events: EventIds) -> Actions:
+        """Those that some events tell of."""
         import polars as pl
 
         return self.where(pl.col("row").is_in(self.rows_with(events)))
 
-    def rows_with(self, events: Collection[str]) -> pl.Series:
+    def rows_with(self, events: EventIds) -> pl.Series:
         """The rows of the store that some events tell of."""
         import polars as pl
-        import pyarrow as pa
         import pyarrow.compute as pc
 
         if not events:
             return pl.Series(dtype=pl.UInt32).implode()
-        wanted = pa.array([bytes.fromhex(one) for one in events], self.store.schema.field("event_id").type)
-        found = pc.indices_nonzero(pc.is_in(self.store["event_id"], wanted))
+        found = pc.indices_nonzero(pc.is_in(self.store["event_id"], events.array()))
         return pl.Series(found, dtype=pl.UInt32).implode()
 
     def users(self) -> Counter[str]:
@@ -263,10 +264,9 @@ class Actions:
         places.sort(key=lambda one: (-one.number, one.first, one.user, one.addresses, one.cluster))
         return places[:shown], every.height
 
-    def events(self) -> tuple[str, ...]:
-        """The ids of their events, hex, in order, each once."""
-        found = self.read("event_id")["event_id"].unique().sort()
-        return tuple(found.bin.encode("hex").to_list())
+    def events(self) -> EventIds:
+        """The ids of their events."""
+        return EventIds.of(self._stored("event_id")["event_id"])
 
     def details(self) -> set[tuple[str, ...]]:
         """What the bodies of their requests tell."""
@@ -285,7 +285,7 @@ def _place(row: Mapping[str, Any]) -> Place:
     return Place(row["user"], tuple(row["addresses"]), row["cluster"], row["number"], row["first"], row["last"], kinds)
 
 
-def _stored() -> dict[str, pa.DataType]:
+def _kinds_stored() -> dict[str, pa.DataType]:
     import pyarrow as pa
 
     texts = pa.list_(pa.string())

@@ -16,6 +16,7 @@ from kubedossier.reports import access_tables, record_tables, request_tables, ta
 from kubedossier.reports.asking import Asked, agreed_total, ask, intact_files
 from kubedossier.reports.controls import mapped, with_controls
 from kubedossier.reports.dispositions import decided, named
+from kubedossier.reports.event_ids import EventIds
 from kubedossier.reports.evidence import manifest
 from kubedossier.reports.findings import explained, judge, known_identities
 from kubedossier.reports.front import cover, custody, head_of, manifest_head
@@ -117,7 +118,7 @@ def _privileged(
     """The tables of section 6: by kind, by identity, single actions, and what exceptions rest on where there is any."""
     mark = asked.marks["privileged_actions"]
     was = seen.actions_before.kinds()
-    above = frozenset(event for one in found if one.rating == "exception" for event in one.events)
+    above = EventIds.joined(one.events for one in found if one.rating == "exception")
     return (
         access_tables.kinds(seen.actions.frame, was=was, before=before, known=seen.previous_known, mark=mark),
         access_tables.actors(seen.actions.frame, mark=mark),

@@ -12,6 +12,7 @@ from dataclasses import fields, is_dataclass
 from datetime import date, datetime
 from typing import Any
 
+from kubedossier.reports.event_ids import EventIds
 from kubedossier.reports.evidence import MANIFEST_NAME
 from kubedossier.reports.judgements import Finding
 from kubedossier.reports.model import Report
@@ -35,6 +36,8 @@ def _plain(value: object) -> Any:
         return {"value": value.raw}
     if isinstance(value, Cell):
         return _cell(value)
+    if isinstance(value, EventIds):
+        return list(value)
     if isinstance(value, Finding | Fact) or is_dataclass(value):
         return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
     if isinstance(value, datetime):

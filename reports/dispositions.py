@@ -83,7 +83,14 @@ def _disposition(finding: Finding, entry: Mapping[str, Any], on: date) -> Dispos
 
 
 def _basis(finding: Finding) -> str:
-    """The events where the finding cites any; else what it says, which holds its numbers."""
-    rests_on = list(finding.events) or [finding.title, sentence(finding.text)]
-    content = json.dumps([finding.rule, finding.rating, rests_on], ensure_ascii=True, separators=(",", ":"))
-    return hashlib.sha256(content.encode()).hexdigest()
+    """The events where the finding cites any; else what it says, which holds its numbers.
+
+    SHA-256 of the compact JSON array of rule, rating and the array of these; never made as one text, for the events
+    may be many.
+    """
+    rests_on: Sequence[str] = finding.events or (finding.title, sentence(finding.text))
+    hasher = hashlib.sha256(f"[{json.dumps(finding.rule)},{json.dumps(finding.rating)},[".encode())
+    for place, one in enumerate(map(json.dumps, rests_on)):
+        hasher.update(f",{one}".encode() if place else one.encode())
+    hasher.update(b"]]")
+    return hasher.hexdigest()

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Literal
 
+from kubedossier.reports.event_ids import NO_EVENTS, EventIds
 from kubedossier.reports.pieces import Phrase
 
 Rating = Literal["exception", "review", "met"]
@@ -50,7 +51,7 @@ class Finding:
         support: how far this record supports the statement.
         method: when the rule gives which rating, with its threshold.
         section: id of the section to read on.
-        events: ids of the events it cites, in hex, sorted.
+        events: the events it cites.
         id: names the finding in the ledger, such as ``2026-10/denied``; the same as long as rule and period are.
         basis: SHA-256 of what the rating rests on, hex; another one means that the finding is no longer the same.
         controls: the controls of the chosen frameworks it bears on, such as ``SOC 2 CC6.3``.
@@ -67,7 +68,7 @@ class Finding:
     method: str
     section: str
     marks: tuple[str, ...]
-    events: tuple[str, ...] = ()
+    events: EventIds = NO_EVENTS
     id: str = ""
     basis: str = ""
     controls: tuple[str, ...] = ()

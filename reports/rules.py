@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 from kubedossier.analytics.thresholds import Thresholds
 from kubedossier.reports.actions import Actions
+from kubedossier.reports.event_ids import NO_EVENTS
 from kubedossier.reports.judgements import Finding, Rating, Support
 from kubedossier.reports.numbers import counted
 from kubedossier.reports.observed import Observed
@@ -84,7 +85,7 @@ class Rule:
             method=self.method(limits),
             section=self.section,
             marks=verdict.marks,
-            events=verdict.acts.events() if verdict.acts is not None and verdict.cites else (),
+            events=verdict.acts.events() if verdict.acts is not None and verdict.cites else NO_EVENTS,
             aside=tuple(sorted(aside.items())),
         )
 

@@ -12,8 +12,11 @@ import pytest
 
 from kubedossier.analytics.thresholds import BulkSecrets, Burst, OfficeHours
 from kubedossier.analytics.vocabulary import user_kind
+from kubedossier.reports import access_tables
 from kubedossier.reports.actions import Action, Actions
+from kubedossier.reports.event_ids import EventIds
 from kubedossier.reports.frequency import bulk_reads, bursts
+from kubedossier.reports.judgements import Finding
 from kubedossier.reports.newcomers import Newcomers
 from kubedossier.reports.telling import where_when, who_when
 from kubedossier.reports.text import sentence
@@ -76,7 +79,7 @@ def in_bursts_alone(acts: list[Action], before: list[Action], limits: Burst) -> 
 def test_what_is_put_in_comes_out(number):
     acts = some(number, number)
     assert list(Actions.of(acts)) == acts
-    assert Actions.of(acts).events() == tuple(sorted(one.event_id for one in acts))
+    assert tuple(Actions.of(acts).events()) == tuple(sorted(one.event_id for one in acts))
     assert Actions.of(acts).users() == Counter(one.user or "" for one in acts)
 
 
@@ -86,8 +89,8 @@ def test_parts_that_are_joined_are_the_whole(seed):
     parts = [Actions.of(acts[:100]), Actions.of([]), Actions.of(acts[100:])]
     whole = Actions.joined(parts)
     assert list(whole) == acts
-    chosen = {one.event_id for one in acts[::7]}
-    assert list(whole.with_events(chosen)) == acts[::7]
+    assert list(whole.with_events(Actions.of(acts[::7]).events())) == acts[::7]
+    assert list(whole.with_events(EventIds())) == []
     assert list(whole.of_newcomers()) == [one for one in acts if one.is_new and not one.denied]
     assert list(whole.without({"eve@example.com", ""})) == [
         one for one in acts if one.user and one.user != "eve@example.com"
@@ -173,3 +176,70 @@ def test_of_the_rows_of_an_answer_nothing_else_is_held():
         Action(START, "eve", "exec", None, True, False, "create", "pods/exec", (), (), "00" * 32),
     ]
     assert found.to_compare().store.column_names == ["target"]
+
+
+def test_event_ids_are_a_sorted_sequence_of_texts():
+    acts = some(5, 40)
+    ids, texts = Actions.of([*acts, acts[3]]).events(), sorted(one.event_id for one in acts)
+    assert list(ids) == [*ids] == texts
+    assert (len(ids), ids[0], ids[-1], ids[1:3]) == (40, texts[0], texts[-1], texts[1:3])
+    assert texts[7] in ids
+    assert "00" * 32 not in ids
+    with pytest.raises(IndexError):
+        ids[40]
+    assert EventIds.joined([Actions.of(acts[:30]).events(), Actions.of(acts[20:]).events()]) == ids
+    assert EventIds.joined([]) == EventIds()
+
+
+def cites(rule: str, rating: str, acts: list[Action]) -> Finding:
+    words = dict.fromkeys(("title", "statement", "method", "section"), "")
+    events = Actions.of(acts).events()
+    return Finding(rule=rule, rating=rating, text=(), support="not evidenced", marks=(), events=events, **words)
+
+
+def cited_alone(acts: list[Action], rules: dict[str, str]) -> list[list[Action]]:
+    """The runs of alike actions in the order of time, found one by one."""
+    runs: list[list[Action]] = []
+    for one in sorted((one for one in acts if one.event_id in rules), key=lambda one: (one.time, one.event_id)):
+        before = runs[-1][-1] if runs else None
+        same = ("user", "addresses", "cluster", "kind", "action", "denied")
+        if (
+            before
+            and all(getattr(one, name) == getattr(before, name) for name in same)
+            and (rules[one.event_id] == rules[before.event_id])
+        ):
+            runs[-1].append(one)
+        else:
+            runs.append([one])
+    return runs
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_what_exceptions_cite_is_told_in_runs_of_alike_actions(seed):
+    chance = random.Random(seed)
+    several = [
+        one._replace(user="a", cluster=chance.choice("pq"), kind="exec", denied=False) for one in some(seed, 200)
+    ]
+    acts = [one._replace(action="get", addresses=()) for one in several]
+    again = [one._replace(kind="rbac change", detail=("admin", "eve")) for one in acts[::9]]
+    findings = [
+        cites("first", "exception", acts[:120]),
+        cites("second", "exception", acts[100:160:2]),
+        cites("third", "review", acts[150:]),
+    ]
+    rules: dict[str, str] = {}
+    for finding in findings[:2]:
+        for event in finding.events:
+            rules[event] = f"{rules[event]}, {finding.rule}" if event in rules else finding.rule
+    last = {one.event_id: one for one in (*acts, *again)}
+    runs = cited_alone(list(last.values()), rules)
+    table = access_tables.cited((Actions.of(acts), Actions.of(again)), findings, mark="E1")
+    assert table.total == len(runs) > access_tables.CITED_SHOWN
+    assert f"{len(rules)} actions" in table.note
+    for row, run in zip(table.rows, runs, strict=False):
+        assert row[3].text == rules[run[0].event_id]
+        assert row[4].raw == run[0].event_id[:12]
+        assert row[4].lines == ((f"and {len(run) - 1} more",) if len(run) > 1 else ())
+        assert ("binds admin to eve" in row[2].lines) is bool(run[0].detail)
+    assert len(table.rows) == access_tables.CITED_SHOWN
+    assert access_tables.cited((Actions.of(acts),), findings[2:], mark="E1") is None

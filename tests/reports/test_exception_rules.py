@@ -75,7 +75,7 @@ def test_an_exception_names_time_identity_address_cluster_and_events():
         "Sat 17 Oct 22:46: eve@example.com from 203.0.113.7 on prod, 1\u00a0binding of cluster-admin. "
         "Bound to eve@example.com."
     )
-    assert found.events == (f"{7:064x}",)
+    assert list(found.events) == [f"{7:064x}"]
 
 
 @pytest.mark.parametrize(
