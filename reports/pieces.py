@@ -72,6 +72,8 @@ class Cell:
 
 
 SHORT_ROWS = 4
+HIGH_ROW = 200
+"""Characters of a cell from which on its row is a block of its own: a page's foot may hold it alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,9 +104,13 @@ class Table:
 
     @property
     def keeping(self) -> str:
-        """How rows stay together on paper: ``short`` is never torn, of ``tall`` ones a single row may begin a page."""
+        """How rows stay together on paper: ``short`` is never torn, of ``tall`` ones a single row may begin a page.
+
+        Where the first row is ``high`` as well, it may also end one.
+        """
         if any(cell.lines or cell.under for row in self.rows for cell in row):
-            return "tall"
+            fullest = max(sum(map(len, (cell.raw or "", *cell.lines))) for cell in self.rows[0])
+            return "tall high" if fullest >= HIGH_ROW else "tall"
         return "short" if len(self.rows) <= SHORT_ROWS else ""
 
 
