@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from kubedossier.analytics.vocabulary import TACTICS
@@ -22,18 +22,19 @@ Kind = Literal["day strip", "calendar", "columns", "panels", "heat map"]
 Step = Literal["day", "week", "month"]
 FigureCell = str | int | float | date | None
 
-COLLECTED, PARTIAL, MISSING, DROPPED, IMPORTED = STATES = (
+COLLECTED, PARTIAL, MISSING, DROPPED, IMPORTED, NOT_YET = STATES = (
     "collected",
     "partial",
     "not collected",
     "may have been dropped",
     "imported",
+    "not over yet",
 )
-"""What is known about a stretch of time, as the coverage queries name it."""
+"""What is known about a stretch of time, as the coverage queries name it; the last one only a figure can tell."""
 
 WEEKENDS_SHOWN = 92
 """Days of a line on which weekends can still be told apart."""
-_WORST_FIRST = (DROPPED, MISSING, PARTIAL, IMPORTED, COLLECTED)
+_WORST_FIRST = (DROPPED, MISSING, PARTIAL, IMPORTED, COLLECTED, NOT_YET)
 _DAYS_SHOWN_SINGLY = 45
 _DAYS_SHOWN_BY_WEEK = 400
 
@@ -103,9 +104,17 @@ def steps_of(period: Period, step: Step) -> list[date]:
     return list(dict.fromkeys(step_start(day, step) for day in days))
 
 
-def day_strip(answer: Answered, period: Period) -> Figure:
-    """Every day of the period: events, share of the day that was collected, state."""
-    rows = tuple(answer.frame.select("date", "events", "collected_share", "state").sort("date").rows())
+def day_strip(answer: Answered, period: Period, *, until: datetime | None = None) -> Figure:
+    """Every day of the period: events, share of the day that was collected, state.
+
+    Days that are not over at ``until`` cannot be held against whoever collects.
+    """
+    rows = tuple(
+        (day, events, share, _state(state, day, until))
+        for day, events, share, state in answer.frame.select("date", "events", "collected_share", "state")
+        .sort("date")
+        .iter_rows()
+    )
     states = [row[3] for row in rows]
     parts = [f"{states.count(state)} {state}" for state in STATES if state in states]
     return Figure(
@@ -121,10 +130,13 @@ def day_strip(answer: Answered, period: Period) -> Figure:
     )
 
 
-def cluster_calendar(answer: Answered, period: Period, *, limit: int | None = None) -> Figure:
+def cluster_calendar(
+    answer: Answered, period: Period, *, limit: int | None = None, until: datetime | None = None
+) -> Figure:
     """Every step of the period for every cluster seen: events, and the worst state of its days.
 
-    Clusters stand in the order of their events, most first; ``limit`` keeps the first of them.
+    Clusters stand in the order of their events, most first; ``limit`` keeps the first of them. Days that are not over
+    at ``until`` are told apart, and say nothing about a step with others in it.
     """
     step = step_for(period)
     events: dict[tuple[str | None, date], int] = {}
@@ -133,7 +145,7 @@ def cluster_calendar(answer: Answered, period: Period, *, limit: int | None = No
     for day, cluster, number, state in answer.frame.select("date", "cluster", "events", "state").iter_rows():
         key = (cluster, step_start(day, step))
         events[key] = events.get(key, 0) + number
-        states.setdefault(key, set()).add(state)
+        states.setdefault(key, set()).add(_state(state, day, until))
         totals[cluster] = totals.get(cluster, 0) + number
     order = sorted(totals, key=lambda cluster: (-totals[cluster], cluster is None, cluster or ""))
     rows = tuple(
@@ -242,6 +254,12 @@ MAKERS: Mapping[str, tuple[str, Callable[[Answered, Period], Figure]]] = {
     "techniques_by_day": ("techniques_by_day", technique_panels),
 }
 """Figure by its id -> the query whose answer it shows, and what makes it."""
+
+
+def _state(state: str, day: date, until: datetime | None) -> str:
+    """What is known about a day, where it was over at that moment."""
+    is_over = until is None or datetime.combine(day, time(), UTC) + timedelta(days=1) <= until
+    return state if is_over or state not in (MISSING, PARTIAL) else NOT_YET
 
 
 def _worst(states: Iterable[str]) -> str:

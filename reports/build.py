@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from kubedossier.analytics import figures
@@ -47,8 +48,9 @@ def build(archive: Archive, period: Period, request: Request) -> Report:
     checked = intact_files(archive, period)
     asked = ask(archive, period)
     events = agreed_total(asked)
-    seen = observed(asked, period, events, archive, checked, request.thresholds)
     cover_head = head_of(archive, period, request)
+    until = max(request.issued, cover_head.at) if request.issued else None
+    seen = observed(asked, period, events, archive, checked, request.thresholds, until)
     found = named(with_controls(judge(seen), request.frameworks), period.label)
     found = decided(found, archive.ledger.entries, cover_head.issued.date())
     sections = contents([(one.name, one.title) for one in request.own], controls=bool(request.frameworks))
@@ -68,12 +70,12 @@ def build(archive: Archive, period: Period, request: Request) -> Report:
         findings=found,
         rules=explained(request.thresholds),
         known=known_identities(request.thresholds, found),
-        completeness=_completeness(archive, asked, seen, events, period),
+        completeness=_completeness(archive, asked, seen, events, period, until),
         activity=activity,
         techniques=techniques,
         techniques_table=tables.techniques(answers("techniques"), known_techniques(), mark=marks["techniques"]),
         tactics=tactics,
-        rankings=_rankings(asked, period, events, before, seen.previous_known),
+        rankings=_rankings(asked, period, events, before, seen.comparable),
         first_seen_lead=wording.first_seen_lead(*(one.total for one in newcomers)) if newcomers else wording.NOBODY_NEW,
         first_seen=newcomers,
         privileged_lead=wording.privileged_lead(single.total, asked.collection.evidence, single.mark),
@@ -120,7 +122,7 @@ def _privileged(
     was = seen.actions_before.kinds()
     above = EventIds.joined(one.events for one in found if one.rating == "exception")
     return (
-        access_tables.kinds(seen.actions.frame, was=was, before=before, known=seen.previous_known, mark=mark),
+        access_tables.kinds(seen.actions.frame, was=was, before=before, known=seen.comparable, mark=mark),
         access_tables.actors(seen.actions.frame, mark=mark),
         access_tables.actions(seen.actions, above, mark=mark),
         access_tables.cited((seen.actions, seen.grave), found, mark=mark),
@@ -136,10 +138,12 @@ def _chart(figure: figures.Figure, note: str, asked: Asked, topic: str) -> Chart
     return Chart(figure, note, asked.marks[topic]) if figure.rows else None
 
 
-def _completeness(archive: Archive, asked: Asked, seen: Observed, events: int, period: Period) -> Completeness:
+def _completeness(
+    archive: Archive, asked: Asked, seen: Observed, events: int, period: Period, until: datetime | None
+) -> Completeness:
     stored = total(asked.frame("receipts"), "records_in_period")
     undated = archive.undated
-    shown = figures.cluster_calendar(asked.answers["clusters"], period, limit=CLUSTERS_DRAWN)
+    shown = figures.cluster_calendar(asked.answers["clusters"], period, limit=CLUSTERS_DRAWN, until=until)
     known = len(set(seen.clusters.column("cluster")))
     note = wording.calendar_note(CLUSTERS_DRAWN, known, step=shown.step)
     calendar = Chart(shown, note, asked.marks["clusters"]) if shown.rows else None

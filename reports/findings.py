@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from kubedossier.analytics.figures import MISSING
+from kubedossier.analytics.figures import MISSING, NOT_YET
 from kubedossier.analytics.thresholds import ABOUT_THE_RECORD, Thresholds, settings
 from kubedossier.reports.access_rules import (
     anonymous,
@@ -68,7 +68,7 @@ def judge(seen: Observed) -> tuple[Finding, ...]:
     is nothing to judge but the record itself.
     """
     found = [one for rule in RULES if (one := rule(seen)) is not None]
-    if set(seen.days.column("state")) == {MISSING}:
+    if set(seen.days.column("state")) <= {MISSING, NOT_YET}:
         found = [one for one in found if one.rule in ABOUT_THE_RECORD]
     if found[0].rating != "met":
         found = [

@@ -61,8 +61,11 @@ def head_of(archive: Archive, period: Period, request: Request) -> Head:
 
 def manifest_head(head: Head, request: Request) -> dict[str, Any]:
     """What the evidence manifest says about report and archive."""
+    report: dict[str, Any] = {"name": request.name, "number": head.number, "period": head.period}
+    if request.issued and head.issued < datetime.fromisoformat(head.period["end"]):
+        report["issued"] = head.issued.isoformat()  # it tells days to come from days that were not collected
     return {
-        "report": {"name": request.name, "number": head.number, "period": head.period},
+        "report": report,
         "archive": {
             "id": head.archive_id,
             "entry": head.seq,

@@ -13,7 +13,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from kubedossier.analytics.figures import COLLECTED, DROPPED, IMPORTED, MISSING, PARTIAL, Figure, Step
+from kubedossier.analytics.figures import COLLECTED, DROPPED, IMPORTED, MISSING, NOT_YET, PARTIAL, Figure, Step
 from kubedossier.analytics.palette import (
     ALERT,
     AMBER_TEXT,
@@ -100,14 +100,14 @@ def calendar(figure: Figure) -> Markup:
     bottom = grid.top + len(clusters) * grid.row + 2.0
     parts += _ramp_legend(bottom, bounds, figure.unit, grid.label)
     states = distinct(figure.column("state"))
-    zero = any(not events and state not in (MISSING, DROPPED) for events, state in cells.values())
+    zero = any(not events and state not in (MISSING, DROPPED, NOT_YET) for events, state in cells.values())
     legend, tall = _state_legend(bottom + 5.2, states, days=False, left=grid.label, zero=zero)
     return drawing(figure.alt, bottom + 5.2 + tall, [*parts, *legend])
 
 
 def _calendar_cell(grid: _Grid, column: int, y: float, events: int, state: str, bounds: Sequence[int]) -> Markup:
     x, width, height = grid.x(column), grid.pitch - 0.4, grid.row - 0.6
-    if events == 0 and state in (MISSING, DROPPED):
+    if events == 0 and state in (MISSING, DROPPED, NOT_YET):
         base = rect(x, y, width, height, ALERT) if state == DROPPED else outline(x, y, width, height, HAIRLINE)
         return base + _glyph(x, y, width, height, state, "#FFFFFF" if state == DROPPED else MUTED)
     level = _level(events, bounds)
@@ -240,13 +240,13 @@ def _state_sign(x: float, y: float, state: str, *, days: bool) -> Markup:
     if state == "zero":
         zero = write(x + 1.8, y + 2.15, "0", size=2.0, colour=MUTED, anchor="middle")
         return outline(x, y, 3.6, 2.8, HAIRLINE) + zero
-    if days or state in (MISSING, DROPPED):
+    if days or state in (MISSING, DROPPED, NOT_YET):
         return _day_cell(x, y, 3.6, 2.8, 0.5, state)
     return rect(x, y + 1.9, 3.6, 0.9, STATE_COLOURS[state])
 
 
 def _glyph(x: float, y: float, width: float, height: float, state: str, colour: str) -> Markup:
-    sign = {DROPPED: "!", MISSING: "\u2013", IMPORTED: "i"}.get(state)
+    sign = {DROPPED: "!", MISSING: "\u2013", IMPORTED: "i", NOT_YET: "\u2026"}.get(state)
     if sign is None:
         return Markup("")
     return write(x + width / 2, y + height / 2 + 0.8, sign, size=2.4, colour=colour, anchor="middle", bold=True)

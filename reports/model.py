@@ -49,7 +49,8 @@ class Request:
         logo: a picture that was checked, or None.
         own: sections of the user's own, in their order.
         thresholds: what the rules of the findings compare with.
-        issued: the day or moment printed as issued, aware UTC; None takes the time of the ledger's entry.
+        issued: the day or moment printed as issued, aware UTC; None takes the time of the ledger's entry. Days that are
+            not over by then, and by the ledger's entry, are not held against the record.
     """
 
     name: str = "monthly"

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import date
 
-from kubedossier.analytics.figures import Figure
+from kubedossier.analytics.figures import NOT_YET, Figure
 from kubedossier.analytics.thresholds import Thresholds
 from kubedossier.reports.actions import Actions
 from kubedossier.reports.job_troubles import Trouble
@@ -61,6 +62,26 @@ class Observed:
     unknown_techniques: tuple[str, ...]
     marks: dict[str, str]
     thresholds: Thresholds
+
+    @property
+    def over(self) -> list[tuple[date, str]]:
+        """The days of the period that were over when the report was issued, each with its state."""
+        days = zip(self.days.column("date"), self.days.column("state"), strict=True)
+        return [(day, state) for day, state in days if state != NOT_YET]
+
+    @property
+    def to_come(self) -> list[date]:
+        """The days that were not, oldest first: nothing is missing of them yet."""
+        return [
+            day
+            for day, state in zip(self.days.column("date"), self.days.column("state"), strict=True)
+            if state == NOT_YET
+        ]
+
+    @property
+    def comparable(self) -> bool:
+        """Whether counts can be held against those of the period before: it is recorded, and this one is over."""
+        return self.previous_known and not self.to_come
 
     def without(self, users: frozenset[str]) -> Observed:
         """The same without the actions of some identities."""

@@ -5,6 +5,7 @@ Nothing is asked here and nothing is judged.
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from kubedossier.analytics import figures
@@ -25,16 +26,25 @@ if TYPE_CHECKING:
 
 
 def observed(
-    asked: Asked, period: Period, events: int, archive: Archive, checked: int, thresholds: Thresholds
+    asked: Asked,
+    period: Period,
+    events: int,
+    archive: Archive,
+    checked: int,
+    thresholds: Thresholds,
+    until: datetime | None = None,
 ) -> Observed:
-    """All counts that the rules read; ``checked`` files were compared with the ledger."""
+    """All counts that the rules read; ``checked`` files were compared with the ledger.
+
+    Days that were not over at ``until`` are told apart; None takes all for over.
+    """
     activity, before = asked.frame("activity"), asked.frame("activity_before")
     runs = asked.frame("receipts")
     known = known_techniques()
     names = sorted({name for name in asked.frame("techniques")["technique"].to_list() if name not in known})
     return Observed(
-        days=figures.day_strip(asked.answers["coverage"], period),
-        clusters=figures.cluster_calendar(asked.answers["clusters"], period),
+        days=figures.day_strip(asked.answers["coverage"], period, until=until),
+        clusters=figures.cluster_calendar(asked.answers["clusters"], period, until=until),
         events=events,
         denied=int(activity["denied"].sum()),
         previous_events=int(before["events"].sum()),

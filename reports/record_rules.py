@@ -25,14 +25,16 @@ from kubedossier.reports.rules import Verdict, rule
 def completeness(seen: Observed) -> Verdict:
     """Exception where a day was not collected or may have been dropped; Review where only imported or partial."""
     by_state: dict[str, list[date]] = {}
-    for day, state in zip(seen.days.column("date"), seen.days.column("state"), strict=True):
+    for day, state in seen.over:
         by_state.setdefault(state, []).append(day)
-    total, collected = len(seen.days.rows), len(by_state.get(COLLECTED, ()))
+    total, collected = len(seen.over), len(by_state.get(COLLECTED, ()))
     lost = sorted(by_state.get(MISSING, []) + by_state.get(DROPPED, []))
     rating: Rating = "exception" if lost else "met" if collected == total else "review"
-    if collected == total:
+    if not total:
+        title, text = "No day of the period is over.", "Nothing can be missing yet."
+    elif collected == total:
         title, text = (
-            "The record has no gap.",
+            f"The record has no gap{' so far' if seen.to_come else ''}.",
             f"{'The day was' if total == 1 else f'All {total:,} days were'} collected, as far as the Console had "
             f"{'its events' if total == 1 else 'them'}.",
         )
@@ -48,6 +50,8 @@ def completeness(seen: Observed) -> Verdict:
             IMPORTED: "Imported from files, so that completeness is not attested: {}.",
         }
         text = " ".join(words[state].format(days_listed(by_state[state])) for state in words if state in by_state)
+    if seen.to_come:
+        text += f" Not over when the report was issued: {days_listed(seen.to_come)}."
     return Verdict(
         rating,
         title,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 
-from kubedossier.analytics.figures import COLLECTED
+from kubedossier.analytics.figures import COLLECTED, NOT_YET
 from kubedossier.reports.numbers import counted, percent, short_day, tenths
 from kubedossier.reports.observed import NAMES_SHOWN, Observed
 from kubedossier.reports.pieces import Part, Value
@@ -27,6 +27,8 @@ def silent_clusters(seen: Observed) -> Verdict | None:
     last = seen.thresholds.silent_clusters.days
     days: dict[str | None, list[tuple[date, int, str]]] = {}
     for day, cluster, events, state in seen.clusters.rows:
+        if state == NOT_YET:
+            continue
         days.setdefault(cluster, []).append((day, events, state))  # type: ignore[arg-type]
     ends = {cluster: sorted(of_cluster)[-last:] for cluster, of_cluster in days.items()}
     known = [cluster for cluster, end in ends.items() if all(state == COLLECTED for _, _, state in end)]
@@ -81,7 +83,10 @@ def denied(seen: Observed) -> Verdict | None:
     "volume",
     section="activity",
     statement="Activity stays in the usual range.",
-    method=lambda limits: f"Review: {percent(limits.volume.change)} more or fewer events than in the period before.",
+    method=lambda limits: (
+        f"Review: {percent(limits.volume.change)} more or fewer events than in the period before. While the period is "
+        "not over, only more of them are judged."
+    ),
 )
 def volume(seen: Observed) -> Verdict | None:
     """Review where the number of events moved by half or more against the period before."""
@@ -89,6 +94,8 @@ def volume(seen: Observed) -> Verdict | None:
         return None
     ratio = seen.events / seen.previous_events - 1
     review = abs(ratio) >= seen.thresholds.volume.change
+    if seen.to_come and not (review and ratio > 0):
+        return None
     return Verdict(
         "review" if review else "met",
         f"Activity {'rose' if ratio > 0 else 'fell'} by {percent(abs(ratio))}."

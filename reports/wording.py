@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from kubedossier.analytics.figures import COLLECTED, DROPPED, IMPORTED, MISSING, PARTIAL, WEEKENDS_SHOWN, Step
+from kubedossier.analytics.figures import COLLECTED, DROPPED, IMPORTED, MISSING, NOT_YET, PARTIAL, WEEKENDS_SHOWN, Step
 from kubedossier.reports.judgements import Finding
 from kubedossier.reports.model import Evidence
 from kubedossier.reports.numbers import change, count, counted, days_listed, listed, spelled, tenths
@@ -32,6 +32,7 @@ COLUMNS = "All events; the red part of a column is denied requests."
 WEEKENDS = " Weekends are shaded."
 WEEKS = " Weeks are named by their Monday; the first and the last may be parts of one."
 HOLES = " Days not collected in full show only what is known (section 2)."
+TO_COME = " Days that were not over when the report was issued show only what is known (section 2)."
 PANELS = (
     "Each panel has its own scale; its highest day is marked, in red where it is at least twice the median of the days "
     "with events."
@@ -113,7 +114,8 @@ def _first(drawn: int, known: int, what: str) -> str:
 
 
 def _holes(seen: Observed) -> str:
-    return HOLES if {PARTIAL, DROPPED, MISSING} & set(seen.days.column("state")) else ""
+    states = set(seen.days.column("state"))
+    return HOLES if {PARTIAL, DROPPED, MISSING} & states else TO_COME if NOT_YET in states else ""
 
 
 def coverage_words(seen: Observed) -> str:
@@ -128,6 +130,7 @@ def coverage_words(seen: Observed) -> str:
             (IMPORTED, "imported"),
             (DROPPED, "possibly dropped"),
             (MISSING, "not collected"),
+            (NOT_YET, NOT_YET),
         )
         if state in states
     ]
@@ -166,8 +169,10 @@ def lead(seen: Observed, found: Sequence[Finding], period: Period, distinct: tup
 
 
 def _complete(seen: Observed) -> str:
-    states = seen.days.column("state")
+    states = [state for _, state in seen.over]
     total, collected = len(states), states.count(COLLECTED)
+    if seen.to_come:
+        return _complete_so_far(collected, total, len(seen.to_come))
     if collected == total:
         return f"It was collected on {'all ' if total > 1 else ''}{counted(total, 'day')}. "
     if not collected and IMPORTED in states and not {DROPPED, PARTIAL} & set(states):
@@ -175,6 +180,14 @@ def _complete(seen: Observed) -> str:
     if set(states) == {MISSING}:
         return "Nothing was collected for it. "
     return f"It was collected in full on {collected} of {counted(total, 'day')}. "
+
+
+def _complete_so_far(collected: int, total: int, to_come: int) -> str:
+    rest = f"{counted(to_come, 'day')} {'was' if to_come == 1 else 'were'} not over when the report was issued"
+    if not total:
+        return f"None of its days can be missing: {rest}. "
+    over = f"the {counted(total, 'day')} that {'is' if total == 1 else 'are'} over"
+    return f"It was collected in full on {'all' if collected == total > 1 else f'{collected:,}'} of {over}; {rest}. "
 
 
 def _decisions(exceptions: Sequence[Finding], reviews: Sequence[Finding]) -> str:
@@ -192,7 +205,7 @@ def key_figures(
     """Events, complete days, privileged actions, identities, denied requests; each with the period before, and days
     with what is missing where something is.
     """
-    states = seen.days.column("state")
+    states = [state for _, state in seen.over]
     collected, total = states.count(COLLECTED), len(states)
     actions, users, known = len(seen.actions), distinct[2], seen.previous_known
     month = seen.previous_short
@@ -201,14 +214,18 @@ def key_figures(
     share_before = seen.previous_denied / seen.previous_events if seen.previous_events else None
 
     days_note = f"{before.collected} / {before.days} {then}" if known else "no earlier record"
+    if seen.to_come:
+        days_note = f"{len(seen.to_come):,} {NOT_YET}"
     if collected < total:
         days_note = f"{total - collected:,} not attested"
 
     def against(was: int, now: int) -> str:
+        if seen.previous_known and not seen.comparable:
+            return f"{was:,} {then}"
         return f"{change(None, was=was, now=now)} vs. {month}" if seen.previous_known else "no earlier record"
 
     def grew(was: int, now: int) -> Tone:
-        return "bad" if seen.previous_known and was and now >= 1.5 * was and now - was >= 10 else "plain"
+        return "bad" if seen.comparable and was and now >= 1.5 * was and now - was >= 10 else "plain"
 
     return (
         KeyFigure("Events", count(seen.events), against(seen.previous_events, seen.events), "plain", marks["activity"]),
@@ -239,11 +256,16 @@ def key_figures(
 
 def completeness_lead(seen: Observed) -> Phrase:
     """The completeness finding in one paragraph, for the head of section 2."""
-    states = list(zip(seen.days.column("date"), seen.days.column("state"), strict=True))
+    states = seen.over
+    rest = (f"Not over when the report was issued: {days_listed(seen.to_come)}.",) if seen.to_come else ()
+    if not states:
+        return rest
     collected = [day for day, state in states if state == COLLECTED]
     if len(collected) == len(states):
+        which = " that is over" if rest and len(states) == 1 else " that are over" if rest else ""
         whole = "The one day" if len(states) == 1 else f"All {len(states):,} days"
-        return (f"{whole} of the period {'was' if len(states) == 1 else 'were'} collected in full.",)
+        head = f"{whole} of the period{which} {'was' if len(states) == 1 else 'were'} collected in full."
+        return (" ".join([head, *rest]),)
     lines = {
         PARTIAL: "Collected in part: {}.",
         DROPPED: "The Console may have dropped events before they were read: {}.",
@@ -255,8 +277,9 @@ def completeness_lead(seen: Observed) -> Phrase:
         for state, words in lines.items()
         if (days := [day for day, found in states if found == state])
     ]
-    head = f"{len(collected)} of {counted(len(states), 'day')} of the period were collected in full."
-    return (" ".join([head, *said]),)
+    which = " that are over" if rest else ""
+    head = f"{len(collected)} of {counted(len(states), 'day')} of the period{which} were collected in full."
+    return (" ".join([head, *said, *rest]),)
 
 
 def bridge_note(undated: int, source: str, mixed: bool) -> str:

@@ -83,7 +83,11 @@ kubedossier report --period 2026-10 --as-of 42 --issued 2026-11-01
     help="Exit with 3 where a finding is rated so, or worse, and undecided.",
 )
 @click.option("--as-of", type=click.IntRange(min=1), metavar="SEQ", help="The archive as it was at this ledger entry.")
-@click.option("--issued", metavar="DATE", help="The date to print as issued.  [default: that of the ledger entry]")
+@click.option(
+    "--issued",
+    metavar="DATE",
+    help="The date to print as issued.  [default: that of the ledger entry; now, while the period is not over]",
+)
 @click.pass_obj
 def command(
     settings: Settings,
@@ -104,7 +108,8 @@ def command(
     """Print a compliance report as PDF, with its evidence attached.
 
     NAME is a report of the configuration; 'monthly' is always there. The file appears when it is complete, and its
-    path is printed. The same archive, entry and options give the same bytes.
+    path is printed. The same archive, entry and options give the same bytes; of a period that is not over, with the
+    same --issued, since days to come are told from days that were not collected.
 
     The HTML holds the same numbers in one page that opens from a disk and loads nothing; the JSON is for programs.
 
@@ -123,8 +128,11 @@ def command(
     wanted = _formats(formats or chosen.formats)
     _check_output(output, wanted)
     root = settings.archive_path()
-    span = parse_period(period or chosen.period or "last-month", now=datetime.now(UTC))
+    now = datetime.now(UTC).replace(microsecond=0)
+    span = parse_period(period or chosen.period or "last-month", now=now)
     request = _request(chosen, organisation, classification, logo, issued)
+    if request.issued is None and span.end > now:
+        request = replace(request, issued=now)
     request = _with_own(request, settings.config, frameworks or chosen.frameworks, sections or chosen.sections)
     archive = Archive(root, as_of=as_of)
     detail(f"Asking the archive at '{root}' about {span.title()}.")
