@@ -27,7 +27,7 @@ from kubedossier.reports.numbers import count
 from kubedossier.reports.observed import Observed
 from kubedossier.reports.observing import distinct, observed, previous_counts, total
 from kubedossier.reports.own_sections import ask_own
-from kubedossier.reports.pieces import Chart, Fact, Table
+from kubedossier.reports.pieces import Chart, Fact, Table, Value
 from kubedossier.reports.sections import contents
 
 if TYPE_CHECKING:
@@ -73,7 +73,9 @@ def build(archive: Archive, period: Period, request: Request) -> Report:
         completeness=_completeness(archive, asked, seen, events, period, until),
         activity=activity,
         techniques=techniques,
-        techniques_table=tables.techniques(answers("techniques"), known_techniques(), mark=marks["techniques"]),
+        techniques_table=tables.techniques(
+            answers("techniques"), known_techniques(), mark=marks["techniques"], named=_named("vocabulary", found)
+        ),
         tactics=tactics,
         rankings=_rankings(asked, period, events, before, seen.comparable),
         first_seen_lead=wording.first_seen_lead(*(one.total for one in newcomers)) if newcomers else wording.NOBODY_NEW,
@@ -127,6 +129,11 @@ def _privileged(
         access_tables.actions(seen.actions, above, mark=mark),
         access_tables.cited((seen.actions, seen.grave), found, mark=mark),
     )
+
+
+def _named(rule: str, found: Sequence[Finding]) -> set[str]:
+    """The audited values that the finding of a rule names."""
+    return {part.raw for one in found if one.rule == rule for part in one.text if isinstance(part, Value)}
 
 
 def _marks_by_query(asked: Asked) -> dict[str, str]:

@@ -85,6 +85,7 @@ class Table:
         note: one sentence under the title.
         empty: what stands in its place where there is no row.
         sums: a last row with totals, or empty.
+        picked: whether rows stand here that are not among the first.
     """
 
     id: str
@@ -96,6 +97,7 @@ class Table:
     empty: str
     mark: str
     sums: tuple[Cell, ...] = ()
+    picked: bool = False
 
     @property
     def is_cut(self) -> bool:

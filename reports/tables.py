@@ -7,7 +7,7 @@ it; the only sums are those printed as totals.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
@@ -103,8 +103,13 @@ def ranking(
     )
 
 
-def techniques(frame: pl.DataFrame, known: Mapping[str, Any], *, mark: str) -> Table:
-    """The techniques of the period with ATT&CK id, tactics, and what was only attempted; an event counts under each."""
+def techniques(
+    frame: pl.DataFrame, known: Mapping[str, Any], *, mark: str, named: Collection[str | None] = ()
+) -> Table:
+    """The techniques of the period with ATT&CK id, tactics, and what was only attempted; an event counts under each.
+
+    Where the table is cut, those that a finding has ``named`` stay in it.
+    """
     totals: Counter[str] = Counter()
     attempts: Counter[str] = Counter()
     days: Counter[str] = Counter()
@@ -113,8 +118,9 @@ def techniques(frame: pl.DataFrame, known: Mapping[str, Any], *, mark: str) -> T
         attempts[row["technique"]] += row["attempts"]
         days[row["technique"]] += 1 if row["events"] else 0
     ranked = sorted(totals, key=lambda name: (-totals[name], name))
+    kept = [name for name in ranked[TECHNIQUES_SHOWN:] if name in named]
     rows = []
-    for name in ranked[:TECHNIQUES_SHOWN]:
+    for name in (*ranked[: TECHNIQUES_SHOWN - len(kept)], *kept):
         meaning = known.get(name)
         rows.append(
             (
@@ -140,9 +146,11 @@ def techniques(frame: pl.DataFrame, known: Mapping[str, Any], *, mark: str) -> T
         rows=tuple(rows),
         total=len(ranked),
         note="As the source names them. An event with several techniques counts once under each: no sum. Attempts are "
-        "those events that were refused or failed; the others succeeded, as far as the record tells.",
+        "those events that were refused or failed; the others succeeded, as far as the record tells."
+        + (" What a finding names is listed, however rare it is." if kept else ""),
         empty="No event of this period carries a technique.",
         mark=mark,
+        picked=bool(kept),
     )
 
 

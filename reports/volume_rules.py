@@ -30,6 +30,8 @@ def silent_clusters(seen: Observed) -> Verdict | None:
         if state == NOT_YET:
             continue
         days.setdefault(cluster, []).append((day, events, state))  # type: ignore[arg-type]
+    if any(len(of_cluster) <= last for of_cluster in days.values()):
+        return None  # whoever had an event had it on one of the last days
     ends = {cluster: sorted(of_cluster)[-last:] for cluster, of_cluster in days.items()}
     known = [cluster for cluster, end in ends.items() if all(state == COLLECTED for _, _, state in end)]
     if not known:

@@ -6,8 +6,9 @@ import dataclasses
 import hashlib
 import json
 import shutil
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
+import polars as pl
 import pytest
 
 from kubedossier.analytics.archive import Archive
@@ -20,6 +21,7 @@ from kubedossier.reports.build import build
 from kubedossier.reports.evidence import MANIFEST_NAME
 from kubedossier.reports.findings import judge
 from kubedossier.reports.model import Request
+from kubedossier.reports.tables import techniques
 
 NOW = datetime(2026, 11, 2, tzinfo=UTC)
 OCTOBER = parse_period("2026-10", now=NOW)
@@ -282,3 +284,22 @@ def test_the_manifest_names_the_source_its_versions_and_who_asked(busy_report, b
         "https://console.example:8083: a Console that does not tell its version, API v33.01, "
         "certificate not checked; as auditor"
     )
+
+
+def test_a_technique_that_a_finding_names_is_in_the_table_however_rare():
+    names = [f"technique{number:02}" for number in range(20)]
+    frame = pl.DataFrame(
+        {"technique": [*names, "odd"], "events": [*range(40, 20, -1), 1], "attempts": 0, "date": date(2026, 10, 1)}
+    )
+    shown = techniques(frame, {}, mark="E8", named={"odd", "technique03"})
+    assert [row[0].raw for row in shown.rows] == [*names[:15], "odd"]
+    assert (len(shown.rows), shown.total, shown.picked) == (16, 21, True)
+    assert "What a finding names is listed" in shown.note
+    plain = techniques(frame, {}, mark="E8", named={"technique03"})
+    assert ([row[0].raw for row in plain.rows], plain.picked) == (names[:16], False)
+
+
+def test_the_technique_without_a_meaning_is_named_and_listed(hostile_report):
+    named = next(one for one in hostile_report.findings if one.rule == "vocabulary")
+    listed = {row[0].raw for row in hostile_report.techniques_table.rows}
+    assert {part.raw for part in named.text if not isinstance(part, str)} <= listed

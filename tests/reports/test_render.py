@@ -215,3 +215,8 @@ def test_the_report_says_where_a_missing_library_gives_it_other_bytes(quiet_repo
     page = render.html(quiet_report, rendering=f"WeasyPrint 70.0, {press.CUT_BY} {cut_by}")
     assert f"fonts cut by {cut_by}" in page
     assert ("libharfbuzz-subset was missing" in page) is said
+
+
+def test_the_cover_draws_its_rule_under_an_organisation_alone(busy_report, quiet_report):
+    assert '<div class="rule">' in render.html(busy_report)
+    assert '<div class="rule">' not in render.html(quiet_report)

@@ -35,6 +35,18 @@ def test_what_is_compared_with_is_named_with_its_preposition(one_day, busy_repor
     assert finding(busy_report, "volume").endswith(" in September 2026.")
 
 
+def test_a_figure_of_one_day_is_told_with_its_preposition(one_day, busy_report):
+    for chart in (one_day.completeness.strip, one_day.activity, one_day.techniques, one_day.tactics):
+        assert " on 17 October 2026" in chart.figure.alt
+        assert "in 17 October" not in chart.figure.alt
+    assert " in October 2026" in busy_report.activity.figure.alt
+
+
+def test_no_cluster_can_fall_silent_in_a_period_of_few_days(one_day, busy_report):
+    assert "silent-clusters" not in {one.rule for one in one_day.findings}
+    assert "on the last 3 days" in finding(busy_report, "silent-clusters")
+
+
 def test_days_that_are_missing_are_named_without_a_preposition(busy_report):
     text = finding(busy_report, "completeness")
     assert "before they were read: 14 October 2026." in text
