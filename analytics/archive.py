@@ -112,8 +112,8 @@ class Archive:
     ) -> Answer:
         """Ask a question that was found before; otherwise as ``answer``.
 
-        ``lean`` spares a short-lived process the loading of Arrow; it is for few rows. ``seconds`` is what a question
-        of somebody's own may take, beyond which it is a ``UsageError``; None is as long as it takes.
+        ``lean`` spares a short-lived process the loading of Arrow; it is for few rows. ``seconds`` is what the
+        question may take, beyond which it is a ``UsageError``; None is as long as it takes.
         """
         narrowing, own = parted(asked)
         period = self.period(narrowing.get("period"), narrowing.get("start"), narrowing.get("end"))
@@ -123,7 +123,9 @@ class Archive:
         scope = Scope(filters=filters_of(narrowing), source=source)
         parameters = bound(query, period, limit, own)
         if query.trusted:
-            fetched = self._engine.run(query.sql, parameters, scope, reads=reads, lean=lean, chosen=bool(own))
+            fetched = self._engine.run(
+                query.sql, parameters, scope, reads=reads, lean=lean, chosen=bool(own), seconds=seconds
+            )
         else:
             table = self._own(query, parameters, scope, seconds)
             fetched = Fetched(tuple(table.column_names), table)

@@ -12,7 +12,8 @@ import re
 import sys
 import threading
 import weakref
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from itertools import chain
 from typing import TYPE_CHECKING
 
@@ -65,6 +66,7 @@ class Engine:
         reads: Scope | None = None,
         lean: bool = False,
         chosen: bool = False,
+        seconds: float | None = None,
     ) -> Fetched:
         """Run SQL of the package's own.
 
@@ -75,6 +77,7 @@ class Engine:
             reads: the range of time whose files are enough; None is all files.
             lean: fetch the rows as tuples, without loading Arrow: for few rows in a short-lived process.
             chosen: whether somebody chose some of the values, so that it may be one of them that DuckDB refuses.
+            seconds: what it may take at most; None is as long as it takes.
 
         Returns:
             The rows; timestamps without a zone mean UTC.
@@ -82,7 +85,7 @@ class Engine:
         Raises:
             IntegrityError: a file is not what the ledger says.
             StorageError: a file that the ledger names cannot be read.
-            UsageError: a value that was chosen is none that the SQL can work with.
+            UsageError: a value that was chosen is none that the SQL can work with, or it takes longer.
         """
         with self._lock:
             if not self._base:
@@ -91,8 +94,9 @@ class Engine:
             connection = self._base[0].cursor()
         try:
             self._lay_trusted(connection, bare(sql), scope, reads or Scope())
-            answer = connection.sql(sql, params=dict(parameters))
-            return Fetched(tuple(answer.columns), answer.fetchall() if lean else answer.to_arrow_table())
+            with _at_most(seconds, connection):
+                answer = connection.sql(sql, params=dict(parameters))
+                return Fetched(tuple(answer.columns), answer.fetchall() if lean else answer.to_arrow_table())
         except duckdb.Error as error:
             known = _known(error)
             if known is None and chosen and isinstance(error, _REFUSALS):
@@ -146,17 +150,13 @@ class Engine:
         if {"events", "records"}.intersection(re.findall(r"[a-z_]+", sql.lower())):
             self._parts(scope)
         connection = self.foreign(scope)
-        clock = threading.Timer(seconds or 0, connection.interrupt)
         try:
-            if seconds is not None:
-                clock.start()
-            statements = connection.extract_statements(sql)
-            kinds = [one.type for one in statements]
-            if len(kinds) != 1 or kinds[0] not in (duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN):
-                raise UsageError("The SQL is not one single select", hint=_VIEWS_HINT)
-            return connection.sql(sql, params=dict(parameters)).to_arrow_table()
-        except duckdb.InterruptException as error:
-            raise UsageError(f"The SQL took more than {seconds or 0:,g} seconds", hint=_SLOW_HINT) from error
+            with _at_most(seconds, connection):
+                statements = connection.extract_statements(sql)
+                kinds = [one.type for one in statements]
+                if len(kinds) != 1 or kinds[0] not in (duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN):
+                    raise UsageError("The SQL is not one single select", hint=_VIEWS_HINT)
+                return connection.sql(sql, params=dict(parameters)).to_arrow_table()
         except duckdb.PermissionException as error:
             raise UsageError(f"The SQL may read the views only: {_first_line(error)}", hint=_VIEWS_HINT) from error
         except duckdb.Error as error:
@@ -164,7 +164,6 @@ class Engine:
             damage = None if isinstance(error, _NOT_OF_FILES) else self._damage(scope)
             raise damage or _known(error) or UsageError(f"The SQL does not work: {told}", hint=_VIEWS_HINT) from error
         finally:
-            clock.cancel()
             connection.close()
 
     def _parts(self, reads: Scope) -> dict[str, tuple[FileRef, ...]]:
@@ -206,6 +205,22 @@ _VIEWS_HINT = (
     "Views: events, records, snapshots, windows, gaps, collected, rejects, attack_techniques. "
     "'kubedossier query --list' names ready questions."
 )
+
+
+@contextmanager
+def _at_most(seconds: float | None, connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """So long a connection may be at its work; then it is interrupted, and that is a ``UsageError``."""
+    clock = threading.Timer(seconds or 0, connection.interrupt)
+    try:
+        if seconds is not None:
+            clock.start()
+        yield
+    except duckdb.InterruptException as error:
+        raise UsageError(f"The SQL took more than {seconds or 0:,g} seconds", hint=_SLOW_HINT) from error
+    finally:
+        clock.cancel()
+
+
 _SLOW_HINT = "Let it look at the period alone ($period_start, $period_end), or at fewer columns of the views."
 
 

@@ -36,7 +36,6 @@ _NEW = ("first_seen_users", "first_seen_ips")
 QUERIES = (
     "activity_by_day", "coverage", "coverage_by_cluster", "gaps", "grave_changes", "receipts", "windows",
     "techniques_by_day", "tactics_by_day", "top_users", "user_days", *_RANKED, *_NEW, *BY_EVENT,
-    "anonymous_access",
 )  # fmt: skip
 """Names of all that a report asks: what is new, only where the archive has a past."""
 
@@ -135,7 +134,10 @@ def ask(archive: Archive, period: Period) -> Asked:
     )
     refused = asking.keep_some("denied_requests", "denied_requests", request_tables.held, ("activity", "denied"))
     asking.frames["denied_requests"] = pl.concat(refused)
-    keep("anonymous_access", archive.answer("anonymous_access", period=period, limit=0))
+    anonymous = asking.keep_some(
+        "anonymous_access", "anonymous_access", request_tables.held_anonymous, ("activity", "events")
+    )
+    asking.frames["anonymous_access"] = pl.concat(anonymous)
     keep("activity_before", archive.answer("activity_by_day", period=before), "-before")
     keep("coverage_before", coverage_before, "-before")
     keep("users_before", archive.answer("top_users", period=before, limit=0), "-before")

@@ -54,7 +54,7 @@ def build(archive: Archive, period: Period, request: Request) -> Report:
     found = named(with_controls(judge(seen), request.frameworks), period.label)
     found = decided(found, archive.ledger.entries, cover_head.issued.date())
     sections = contents([(one.name, one.title) for one in request.own], controls=bool(request.frameworks))
-    own = ask_own(archive, period, request.own, sections, asked.collection)
+    own = ask_own(archive, request.own, sections, asked.collection, asked.answers["activity"])
     manifest_file = manifest(manifest_head(cover_head, request), asked.collection)
     seal = hashlib.sha256(manifest_file.data).hexdigest()
     before = seen.previous_short

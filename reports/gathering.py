@@ -23,14 +23,20 @@ if TYPE_CHECKING:
     from kubedossier.analytics.archive import Archive
 
 Held = TypeVar("Held")
-BY_EVENT = ("privileged_actions", "denied_requests")
+BY_EVENT = ("privileged_actions", "denied_requests", "anonymous_access")
 """The questions that may be asked so: a row is one event of the period, and the order is that of time and event."""
 PART_ROWS = 60_000
 """Rows that are asked for in one go, at most; a day is not taken apart."""
 
 
 def gathered(
-    archive: Archive, name: str, parts: Iterable[Period], like: Answer, held: Callable[[pl.DataFrame], Held]
+    archive: Archive,
+    name: str,
+    parts: Iterable[Period],
+    like: Answer,
+    held: Callable[[pl.DataFrame], Held],
+    *,
+    seconds: float | None = None,
 ) -> tuple[Answer, Written, list[Held]]:
     """The answer without its rows, these as evidence, and what ``held`` keeps of each part.
 
@@ -40,12 +46,16 @@ def gathered(
         parts: of the period, in order, without a hole.
         like: an answer to another question about the whole period, of the same kind of records.
         held: takes some rows and gives what is needed of them.
+        seconds: what each part may take at most; None is as long as it takes.
+
+    Raises:
+        UsageError: a part takes longer.
     """
     kept: list[Held] = []
     rules: set[str] = set()
     writer: Writer | None = None
     for part in parts:
-        answer = archive.answer(name, period=part, limit=0, source=like.source)
+        answer = archive.answer(name, period=part, limit=0, source=like.source, seconds=seconds)
         writer = writer or Writer(answer.fetched.names)
         writer.add(answer)
         kept.append(held(answer.frame))

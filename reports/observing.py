@@ -15,7 +15,6 @@ from kubedossier.reports import wording
 from kubedossier.reports.actions import Actions
 from kubedossier.reports.asking import Asked
 from kubedossier.reports.job_troubles import troubles_noted
-from kubedossier.reports.newcomers import was_denied
 from kubedossier.reports.observed import Observed
 
 if TYPE_CHECKING:
@@ -81,7 +80,7 @@ def total(frame: pl.DataFrame, column: str) -> int:
 def _anonymous_served(asked: Asked, limits: Anonymous) -> int:
     """Requests of anonymous callers that were not denied, but for the paths that clusters open to everybody."""
     rows = asked.frame("anonymous_access").iter_rows(named=True)
-    return sum(not was_denied(row) and not limits.allows(row["request_uri"] or "") for row in rows)
+    return sum(row["requests"] for row in rows if not row["denied"] and not limits.allows(row["path"] or ""))
 
 
 def distinct(asked: Asked) -> tuple[int, int, int]:

@@ -18,15 +18,18 @@ from kubedossier.analytics.catalogue import Query
 from kubedossier.analytics.errors import UsageError
 from kubedossier.analytics.library import library
 from kubedossier.reports.composing import check
-from kubedossier.reports.evidence import Collection
+from kubedossier.reports.evidence import Collection, written
+from kubedossier.reports.gathering import BY_EVENT, gathered, parts_of
 from kubedossier.reports.model import OwnAnswer, OwnColumn, OwnSection, OwnSource, Section
 from kubedossier.reports.own_templates import GIVEN
 from kubedossier.reports.sections import SECTIONS
 from kubedossier.reports.text import plain
 
 if TYPE_CHECKING:
+    import polars as pl
+
+    from kubedossier.analytics.answers import Answer
     from kubedossier.analytics.archive import Archive
-    from kubedossier.analytics.periods import Period
 
 SUFFIX = ".html.j2"
 ROWS_GIVEN = 2_000
@@ -36,6 +39,7 @@ QUERY_SECONDS = 120.0
 LONGEST_TITLE = 60
 LONGEST_TEMPLATE = 200_000
 """Bytes of a template's file."""
+_SLOW = "Ask for a shorter period, or leave the question out of the section."
 _KEYS = ("title", "queries")
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 _HEADER = re.compile(r"\{#-?(.*?)-?#\}", re.DOTALL)
@@ -67,12 +71,19 @@ def read_sections(
 
 
 def ask_own(
-    archive: Archive, period: Period, sources: Iterable[OwnSource], sections: Iterable[Section], collection: Collection
+    archive: Archive, sources: Iterable[OwnSource], sections: Iterable[Section], collection: Collection, days: Answer
 ) -> tuple[OwnSection, ...]:
     """Ask what users' sections want to know; ``sections`` has the place of each in the report.
 
+    Args:
+        archive: the archive.
+        sources: of the sections.
+        sections: of the report.
+        collection: takes the answers.
+        days: the answer to ``activity_by_day`` about the period of the report.
+
     Raises:
-        UsageError: a query cannot run, or does not give what its header declares; names the file and the line.
+        UsageError: a query cannot run, takes too long, or does not give what its header declares; names the file.
     """
     places = {one.id: one for one in sections}
     return tuple(
@@ -80,17 +91,35 @@ def ask_own(
             places[source.name],
             source.place,
             source.template,
-            tuple(_asked(archive, period, query, collection) for query in source.queries),
+            tuple(_asked(archive, source, query, collection, days) for query in source.queries),
         )
         for source in sources
     )
 
 
-def _asked(archive: Archive, period: Period, query: Query, collection: Collection) -> OwnAnswer:
-    answer = archive.ask(query, period=period, limit=0, seconds=QUERY_SECONDS)
-    rows = tuple(tuple(_frozen(value) for value in row) for row in answer.frame.head(ROWS_GIVEN).iter_rows())
+def _asked(archive: Archive, source: OwnSource, query: Query, collection: Collection, days: Answer) -> OwnAnswer:
+    """The answer to one question of a section; of one that names events one by one, no more is held than it gets."""
     columns = tuple(OwnColumn(one.name, one.type, one.unit) for one in query.columns)
-    return OwnAnswer(query.name, query.title, collection.add(answer), columns, rows, answer.frame.height)
+    first: list[tuple[object, ...]] = []
+
+    def take(rows: pl.DataFrame) -> None:
+        first.extend(tuple(map(_frozen, row)) for row in rows.head(ROWS_GIVEN - len(first)).iter_rows())
+
+    try:
+        if query.trusted and query.name in BY_EVENT:
+            parts = parts_of(days.period, days.frame.select("date", "events").iter_rows())
+            answer, rows, _ = gathered(archive, query.name, parts, days, take, seconds=QUERY_SECONDS)
+        else:
+            answer = archive.ask(query, period=days.period, limit=0, seconds=QUERY_SECONDS)
+            rows = written(answer)
+            take(answer.frame)
+    except UsageError as error:
+        if not query.trusted:
+            raise
+        raise UsageError(f"{source.place}, question '{query.name}': {error.message}", hint=_SLOW) from error
+    finally:
+        archive.release()
+    return OwnAnswer(query.name, query.title, collection.add(answer, rows=rows), columns, tuple(first), rows.rows)
 
 
 def _frozen(value: Any) -> object:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from kubedossier.analytics.thresholds import Anonymous
 from kubedossier.reports.cells import Row, headings, minute, number, target, value
 from kubedossier.reports.gathering import own_memory
-from kubedossier.reports.newcomers import was_denied
+from kubedossier.reports.newcomers import denials
 from kubedossier.reports.pieces import Cell, Table
 
 if TYPE_CHECKING:
@@ -29,6 +29,17 @@ def held(frame: pl.DataFrame) -> pl.DataFrame:
     import polars as pl
 
     return own_memory(frame.select("time", pl.col(_OF_DENIED).cast(pl.Categorical)))
+
+
+def held_anonymous(frame: pl.DataFrame) -> pl.DataFrame:
+    """Of requests without an identity, what is counted with, alike ones as one row with their number."""
+    import polars as pl
+
+    path = pl.col("request_uri").str.split("?").list.first().alias("path")
+    kept = frame.select(
+        "action", "namespace", "resource", path, "cluster", denials(frame).alias("denied"), "source_ips"
+    )
+    return own_memory(kept.group_by(pl.all(), maintain_order=True).agg(pl.len().alias("requests")))
 
 
 def denied(frame: pl.DataFrame, *, mark: str) -> Table:
@@ -67,19 +78,19 @@ def denied(frame: pl.DataFrame, *, mark: str) -> Table:
 
 
 def anonymous(frame: pl.DataFrame, limits: Anonymous, *, mark: str) -> Table:
-    """Requests without an identity: what was served outside of open paths first, then most first."""
+    """Requests without an identity, as held: what was served outside of open paths first, then most first."""
     alike: dict[tuple[str, str], list[Row]] = {}
     for row in frame.iter_rows(named=True):
-        path = (row["request_uri"] or "").partition("?")[0]
-        what = path if limits.allows(path) else target({**row, "name": ""}) or path
+        path = row["path"] or ""
+        what = path if limits.allows(path) else target(row) or path
         alike.setdefault((f"{row['action'] or ''} {what}".strip(), row["cluster"] or ""), []).append(row)
     counted = {key: _outcomes(found, limits) for key, found in alike.items()}
-    ranked = sorted(alike, key=lambda key: (-counted[key][2], -len(alike[key]), key))
+    ranked = sorted(alike, key=lambda key: (-counted[key][2], -sum(counted[key]), key))
     rows = tuple(
         (
             value(key[0] or None, key[1]),
             value(*_sources(alike[key])),
-            number(len(alike[key])),
+            number(sum(counted[key])),
             *(number(amount) for amount in counted[key]),
         )
         for key in ranked[:ANONYMOUS_SHOWN]
@@ -99,15 +110,15 @@ def anonymous(frame: pl.DataFrame, limits: Anonymous, *, mark: str) -> Table:
         "served elsewhere.",
         empty="No request came without an identity.",
         mark=mark,
-        sums=(Cell(text="All without an identity"), Cell(), number(frame.height), *map(number, sums)) if rows else (),
+        sums=(Cell(text="All without an identity"), Cell(), number(sum(sums)), *map(number, sums)) if rows else (),
     )
 
 
 def _outcomes(found: list[Row], limits: Anonymous) -> tuple[int, int, int]:
     """How many were denied, served on an open path, and served elsewhere."""
-    denied = sum(was_denied(row) for row in found)
-    opened = sum(not was_denied(row) and limits.allows(row["request_uri"] or "") for row in found)
-    return denied, opened, len(found) - denied - opened
+    denied = sum(row["requests"] for row in found if row["denied"])
+    opened = sum(row["requests"] for row in found if not row["denied"] and limits.allows(row["path"] or ""))
+    return denied, opened, sum(row["requests"] for row in found) - denied - opened
 
 
 def _sources(found: list[Row]) -> tuple[str | None, ...]:

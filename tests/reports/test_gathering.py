@@ -9,7 +9,9 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
+from kubedossier.analytics.archive import Archive
 from kubedossier.analytics.periods import parse_period
+from kubedossier.analytics.thresholds import Anonymous
 from kubedossier.reports import gathering, request_tables
 from kubedossier.reports.actions import Actions
 from kubedossier.reports.build import build
@@ -17,6 +19,9 @@ from kubedossier.reports.evidence import written
 from kubedossier.reports.gathering import BY_EVENT, parts_of
 from kubedossier.reports.model import Request
 from kubedossier.reports.newcomers import Newcomers
+
+from .conftest import ACTIONS, CLUSTERS, NOVEMBER, event, snapshot
+from .conftest import OCTOBER as FIRST
 
 OCTOBER = parse_period("2026-10", now=datetime(2026, 11, 2, tzinfo=UTC))
 
@@ -67,6 +72,22 @@ def test_rows_that_are_cut_are_hashed_and_counted_all_the_same(busy, monkeypatch
     cut = build(busy, OCTOBER, Request())
     assert [(one.rows, one.digest) for one in cut.evidence] == [(one.rows, one.digest) for one in whole.evidence]
     assert {one.attached for one in cut.evidence if one.rows > 3} == {3}
+
+
+def test_requests_without_an_identity_are_counted_in_parts_as_at_once(tmp_path):
+    forbidden = {"authorizationInfo": {"authorization.k8s.io/decision": "forbid"}}
+    cases = [forbidden, {"requestURI": "/healthz?verbose"}, {"requestURI": "/healthz"}, {"sourceIPs": ["198.51.100.9"]}]
+    events = [
+        event(FIRST + timedelta(hours=9 * n), "system:anonymous", ACTIONS[n % 3], CLUSTERS[n % 2], **cases[n % 4])
+        for n in range(60)
+    ]
+    snapshot(tmp_path / "dossier", events, FIRST, NOVEMBER)
+    frame = Archive(tmp_path / "dossier").answer("anonymous_access", period=OCTOBER, limit=0).frame
+    assert frame.height == 60
+    parts = [request_tables.held_anonymous(frame.slice(start, 7)) for start in range(0, 60, 7)]
+    once = request_tables.anonymous(request_tables.held_anonymous(frame), Anonymous(), mark="E1")
+    assert request_tables.anonymous(pl.concat(parts), Anonymous(), mark="E1") == once
+    assert [cell.key for cell in once.sums[2:]] == [60, 15, 30, 15]
 
 
 @pytest.mark.parametrize(

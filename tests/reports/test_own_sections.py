@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 import sys
@@ -555,3 +556,29 @@ def test_a_question_without_end_is_ended_and_named_with_its_file(section, quiet,
     with pytest.raises(UsageError, match=r"users\.sql, line \d+: The SQL took more than 0\.2 seconds") as caught:
         build(quiet, OCTOBER, Request(own=sources))
     assert "$period_start" in caught.value.hint
+
+
+def test_a_question_of_the_package_is_ended_likewise_and_named(section, quiet, monkeypatch):
+    monkeypatch.setattr("kubedossier.reports.own_sections.QUERY_SECONDS", 0.2)
+    (source,) = section("{{ table(coverage) }}", header="{# title: Mine\n   queries: coverage #}")
+    endless = "select sum(a.range * b.range) from range(1000000000) as a, range(1000000000) as b"
+    slow = dataclasses.replace(source.queries[0], sql=f"{endless} where $period_start < $period_end")
+    assert slow.trusted
+    with pytest.raises(UsageError, match=r"html\.j2, question 'coverage': The SQL took more than 0\.2") as caught:
+        build(quiet, OCTOBER, Request(own=(dataclasses.replace(source, queries=(slow,)),)))
+    assert "leave the question out" in caught.value.hint
+
+
+@pytest.mark.parametrize("part_rows", [1, 60_000])
+def test_of_a_question_that_names_events_a_section_holds_what_it_gets(section, busy, monkeypatch, part_rows):
+    monkeypatch.setattr("kubedossier.reports.gathering.PART_ROWS", part_rows)
+    monkeypatch.setattr("kubedossier.reports.own_sections.ROWS_GIVEN", 5)
+    header = "{# title: Mine\n   queries: privileged_actions #}"
+    sources = section("{{ table(privileged_actions, columns=['user']) }}", header=header)
+    report = build(busy, OCTOBER, Request(own=sources))
+    (answer,) = report.own[0].answers
+    first, again = (one for one in report.evidence if one.name == "privileged_actions" and "-before" not in one.file)
+    whole = busy.answer("privileged_actions", period=OCTOBER, limit=0).frame
+    assert (answer.total, len(answer.rows)) == (whole.height, 5)
+    assert (again.digest, again.rows, again.repeats) == (first.digest, first.rows, first.mark)
+    assert [row[0] for row in answer.rows] == whole["time"].head(5).to_list()
