@@ -5,7 +5,6 @@ What is cut stays in the attached data and the table says so.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -28,33 +27,37 @@ NEW_SHOWN = 8
 
 
 def kinds(frame: pl.DataFrame, *, was: Mapping[str, int], before: str, known: bool, mark: str) -> Table:
-    """Privileged actions by kind."""
+    """Privileged actions by kind, and how many of them were denied."""
     import polars as pl
 
-    found = frame.group_by("kind").agg(pl.len().alias("actions"), pl.col("user").n_unique().alias("users"))
-    amounts = Counter({kind: amount for kind, amount, _ in found.iter_rows()})
-    users = {kind: number for kind, _, number in found.iter_rows()}
+    counts = (pl.len().alias("actions"), pl.col("denied").sum().alias("refused"), pl.col("user").n_unique())
+    found = {kind: counts for kind, *counts in frame.group_by("kind").agg(*counts).iter_rows()}
+    amounts = {kind: amount for kind, (amount, _, _) in found.items()}
+    refused = {kind: amount for kind, (_, amount, _) in found.items()}
+    users = {kind: number for kind, (_, _, number) in found.items()}
     rows = tuple(
         (
             Cell(text=kind),
             number(amount),
             grown(None, was=was.get(kind, 0), now=amount) if known else Cell(text="\u2013"),
+            number(refused[kind]),
             number(users[kind]),
         )
         for kind, amount in sorted(amounts.items(), key=lambda item: (-item[1], item[0]))
     )
-    sums = (Cell(text="All"), number(sum(amounts.values())), Cell(), Cell()) if rows else ()
+    all_of = (number(sum(amounts.values())), Cell(), number(sum(refused.values())))
+    sums = (Cell(text="All"), *all_of, Cell()) if rows else ()
     return Table(
         id="privileged-kinds",
         title="By kind",
         headings=headings(
-            ("Kind", "Actions", f"vs. {before}", "Identities"),
-            ("text", "number", "number", "number"),
-            (40, 20, 20, 20),
+            ("Kind", "Actions", f"vs. {before}", "Denied", "Identities"),
+            ("text", "number", "number", "number", "number"),
+            (36, 16, 16, 16, 16),
         ),
         rows=rows,
         total=len(rows),
-        note="",
+        note="What was denied is among them; section A3 says which findings leave it aside.",
         empty="No privileged action in this period.",
         mark=mark,
         sums=sums,
@@ -198,7 +201,7 @@ def actions(acts: Actions, above: EventIds, *, mark: str) -> Table:
         ),
         rows=tuple(_action(row) for row in ordered.iter_rows(named=True)),
         total=len(acts),
-        note=f"{'Without those above. ' if above else ''}{first}, then all others; each in the order of time.",
+        note=f"{first}, then all others; each in the order of time.{' Those above come last.' if above else ''}",
         empty="No privileged action in this period.",
         mark=mark,
     )

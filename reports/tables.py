@@ -34,9 +34,10 @@ def identities(
 ) -> Table:
     """The most active identities with share, change and, where known, their daily trend."""
     rows = frame.head(IDENTITIES_SHOWN).rows(named=True)
-    widths = (38, 15, 10, 9, 11, 17)
-    names = ("Identity", "Type", "Events", "Share", f"vs. {before}", "Daily trend")
-    kinds = ("value", "text", "number", "number", "number", "text")
+    is_line = any(len(days) > 1 for days in trends.values())  # of a single day there is no trend
+    widths = (38, 15, 10, 9, 11, 17) if is_line else (47, 17, 12, 11, 13)
+    names = ("Identity", "Type", "Events", "Share", f"vs. {before}", *(("Daily trend",) if is_line else ()))
+    kinds = ("value", "text", "number", "number", "number", *(("text",) if is_line else ()))
     cells = []
     for row in rows:
         line = [
@@ -46,7 +47,7 @@ def identities(
             share(row["share"]),
             _grown(row, known),
         ]
-        cells.append((*line, _trend(trends.get(row["user"], ()))))
+        cells.append((*line, *((_trend(trends.get(row["user"], ())),) if is_line else ())))
     rest = events - sum(row["events"] for row in rows)
     return Table(
         id="identities",
@@ -75,7 +76,7 @@ def ranking(
     """Clusters or providers with bar, share, change and further counts."""
     rows = frame.head(RANKED_SHOWN).rows(named=True)
     side = tuple(extra.items())
-    widths = (36, 15, 9, 9, 9, *(22 / len(side) for _ in side))  # an account may be a UUID
+    widths = (34, 14, 9, 9, 11, *(23 / len(side) for _ in side))  # an account may be a UUID
     names = (column.capitalize(), "", "Events", "Share", f"vs. {before}", *(label for _, label in side))
     kinds = (
         "value",
@@ -141,7 +142,7 @@ def techniques(
         headings=headings(
             ("Technique", "ATT&CK", "Tactics", "Events", "Attempts", "Days"),
             ("value", "text", "text", "number", "number", "number"),
-            (30, 12, 29, 10, 11, 8),
+            (32, 12, 27, 10, 11, 8),
         ),
         rows=tuple(rows),
         total=len(ranked),

@@ -50,7 +50,7 @@ METHOD = (
     "Users are counted as authenticated. A request made under impersonation counts for the user who impersonated.",
     "Techniques are the source\u2019s own where it names any; for raw audit logs they are derived by rules of this "
     "program. Tactics come from the table of MITRE ATT&CK (Enterprise) bundled with it.",
-    "Where a table is cut on the page, it says \u201cfirst N of M\u201d; the attached data goes on, up to a number "
+    "Where a table is cut on the page, it says \u201cN of M\u201d; the attached data goes on, up to a number "
     "that A1 names.",
 )
 LIMITS = (
@@ -174,7 +174,7 @@ def _complete(seen: Observed) -> str:
     if seen.to_come:
         return _complete_so_far(collected, total, len(seen.to_come))
     if collected == total:
-        return f"It was collected on {'all ' if total > 1 else ''}{counted(total, 'day')}. "
+        return f"It was collected {f'on all {total:,} days' if total > 1 else 'in full'}. "
     if not collected and IMPORTED in states and not {DROPPED, PARTIAL} & set(states):
         return f"All of it was imported from files, on {states.count(IMPORTED)} of {counted(total, 'day')}. "
     if set(states) == {MISSING}:

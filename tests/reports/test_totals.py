@@ -199,3 +199,13 @@ def test_every_table_figure_key_figure_and_finding_names_evidence_that_is_attach
     named = [one.mark for one in (*charts, *tables, *report.key_figures) if one]
     assert set(named) <= marks
     assert all(one.marks and set(one.marks) <= marks for one in report.findings)
+
+
+def test_what_was_denied_of_privileged_actions_is_counted_by_kind_so_that_findings_can_be_followed(busy_report):
+    attached = rows(busy_report, "privileged_actions")
+    refused = Counter(
+        row["kind"] for row in attached if row["decision"] == "forbid" or row["status_code"] in ("401", "403")
+    )
+    shown = {row[0].text: number(row[3]) for row in busy_report.privileged_kinds.rows}
+    assert {kind: amount for kind, amount in shown.items() if amount} == dict(refused)
+    assert sum(shown.values()) == number(busy_report.privileged_kinds.sums[3]) > 0

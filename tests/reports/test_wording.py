@@ -98,3 +98,12 @@ def test_an_apostrophe_is_one_sign_in_all_that_a_report_says_itself(quiet):
         *report.limits,
     ]
     assert [part for part in own if "'" in part] == []
+
+
+def test_of_a_single_day_no_trend_is_drawn_and_its_record_is_told_in_singular(one_day, busy_report):
+    assert "Daily trend" in [one.title for one in busy_report.rankings[0].headings]
+    table = one_day.rankings[0]
+    assert "Daily trend" not in [one.title for one in table.headings]
+    assert {len(row) for row in (*table.rows, table.sums)} == {len(table.headings)}
+    assert sum(one.width for one in table.headings) == 100
+    assert "It was collected in full. " in sentence(one_day.lead)
