@@ -324,3 +324,11 @@ def test_nothing_moves_by_itself(chromium, files):
     assert page.evaluate("document.getAnimations().length") == 0
     assert page.evaluate("getComputedStyle(document.documentElement).scrollBehavior") == "auto"
     context.close()
+
+
+@pytest.mark.parametrize(("name", "drawn"), [("busy", '""'), ("quiet", "none")])
+def test_the_cover_draws_its_rule_under_an_organisation_alone(context, files, name, drawn):
+    page = context.new_page()
+    page.goto(files[name].as_uri())
+    rule = "getComputedStyle(document.querySelector('.cover .organisation'), '::after').content"
+    assert page.evaluate(rule) == drawn
