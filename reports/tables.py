@@ -76,7 +76,7 @@ def ranking(
     """Clusters or providers with bar, share, change and further counts."""
     rows = frame.head(RANKED_SHOWN).rows(named=True)
     side = tuple(extra.items())
-    widths = (34, 14, 9, 9, 11, *(23 / len(side) for _ in side))  # an account may be a UUID
+    widths = (36, 15, 9, 9, 11, *(20 / len(side) for _ in side))  # an account may be a UUID
     names = (column.capitalize(), "", "Events", "Share", f"vs. {before}", *(label for _, label in side))
     kinds = (
         "value",
