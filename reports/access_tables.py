@@ -140,8 +140,8 @@ def cited(acts: Sequence[Actions], findings: Sequence[Finding], *, mark: str) ->
         ),
         rows=tuple(_cited(first, *more) for first, more in zip(firsts, rows, strict=True)),
         total=runs.height,
-        note=f"{counted(ordered.height, 'action')} in the order of time; alike ones that follow each other stand in "
-        "one row. An event is named by the start of its id in the attached data.",
+        note=f"{counted(ordered.height, 'action')} by time; alike ones in sequence stand in one row. An event is "
+        "named by the start of its id.",
         empty="",
         mark=mark,
     )
