@@ -76,7 +76,8 @@ def ranking(
     """Clusters or providers with bar, share, change and further counts."""
     rows = frame.head(RANKED_SHOWN).rows(named=True)
     side = tuple(extra.items())
-    widths = (36, 15, 9, 9, 11, *(20 / len(side) for _ in side))  # an account may be a UUID
+    versus = 9 if len(before) <= len("Oct") else 11
+    widths = (36, 15, 9, 9, versus, *((31 - versus) / len(side) for _ in side))  # an account may be a UUID
     names = (column.capitalize(), "", "Events", "Share", f"vs. {before}", *(label for _, label in side))
     kinds = (
         "value",
