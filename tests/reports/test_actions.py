@@ -220,7 +220,7 @@ def test_what_exceptions_cite_is_told_in_runs_of_alike_actions(seed):
     several = [
         one._replace(user="a", cluster=chance.choice("pq"), kind="exec", denied=False) for one in some(seed, 200)
     ]
-    acts = [one._replace(action="get", addresses=()) for one in several]
+    acts = [one._replace(action="get", addresses=(), detail=()) for one in several]
     again = [one._replace(kind="rbac change", detail=("admin", "eve")) for one in acts[::9]]
     findings = [
         cites("first", "exception", acts[:120]),
