@@ -148,6 +148,19 @@ class Archive:
             rules=self._rules(query.sql, reads) if source != "native" and "raw" in kinds else (),
         )
 
+    def check_anew(self, start: datetime, end: datetime) -> int:
+        """Compare every file that may hold events of a range with its SHA-256, whatever was found before.
+
+        Returns:
+            How many files were compared.
+
+        Raises:
+            IntegrityError: a file is not what the ledger says, or is gone.
+            ReplacedError: a file is gone, since a later entry replaced it.
+            StorageError: a file cannot be read.
+        """
+        return self._engine.check_anew(Scope(start, end))
+
     def release(self) -> None:
         """Give back the memory that answers took to make; the next one takes what it needs."""
         self._engine.release()
@@ -229,13 +242,19 @@ class Archive:
         """
         from kubedossier.analytics.frames import scan_events
 
-        return scan_events(self.ledger, None if period is None else self.period(period))
+        span = None if period is None else self.period(period)
+        self._engine.check(Scope(span.start, span.end) if span else Scope())
+        return scan_events(self.ledger, span)
 
     def connect(self) -> duckdb.DuckDBPyConnection:
         """A DuckDB connection with all views, locked down: it reads the archive and nothing else, and writes nothing.
 
         Timestamps have no zone and mean UTC. Close it when done.
+
+        Raises:
+            IntegrityError: a file is not what the ledger says.
         """
+        self._engine.check(Scope())
         return self._engine.foreign(Scope())
 
     def period(

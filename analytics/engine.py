@@ -24,7 +24,8 @@ from kubedossier.analytics.answers import Fetched
 from kubedossier.analytics.catalogue import bare
 from kubedossier.analytics.errors import IntegrityError, KubedossierError, StorageError, UsageError
 from kubedossier.analytics.schema import UNDATED, FileRef
-from kubedossier.analytics.store.damage import first_damage, refuse_other_size
+from kubedossier.analytics.store.damage import first_damage, replaced
+from kubedossier.analytics.store.intact import Intact
 from kubedossier.analytics.views import Scope, events_sql, kept, literal_path, records_sql
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ class Engine:
         self._ledger = ledger
         self._streams = coverage.tables(ledger)
         self._lock = threading.Lock()
-        self._looked_at: set[str] = set()
+        self._intact = Intact(ledger)
         self._base: list[duckdb.DuckDBPyConnection] = []
         # DuckDB complains on stderr about a connection that outlives the interpreter's orderly end.
         weakref.finalize(self, self._base.clear)
@@ -98,7 +99,7 @@ class Engine:
                 answer = connection.sql(sql, params=dict(parameters))
                 return Fetched(tuple(answer.columns), answer.fetchall() if lean else answer.to_arrow_table())
         except duckdb.Error as error:
-            known = _known(error)
+            known = self._replaced(reads or Scope()) or _known(error)
             if known is None and chosen and isinstance(error, _REFUSALS):
                 known = UsageError(f"A parameter has a value that does not work: {_first_line(error)}")
             if known is None:
@@ -161,20 +162,35 @@ class Engine:
             raise UsageError(f"The SQL may read the views only: {_first_line(error)}", hint=_VIEWS_HINT) from error
         except duckdb.Error as error:
             told = _with_line(connection, sql, parameters, error)
-            damage = None if isinstance(error, _NOT_OF_FILES) else self._damage(scope)
+            damage = None if isinstance(error, _NOT_OF_FILES) else self._replaced(scope) or self._damage(scope)
             raise damage or _known(error) or UsageError(f"The SQL does not work: {told}", hint=_VIEWS_HINT) from error
         finally:
             connection.close()
 
+    def check(self, reads: Scope) -> None:
+        """Refuse files that may hold rows of a range and are not what the ledger says; each is hashed once.
+
+        Raises:
+            IntegrityError: one is not.
+            StorageError: one cannot be read.
+        """
+        self._parts(reads)
+
+    def check_anew(self, reads: Scope) -> int:
+        """As ``check``, whatever was found before; the number of files. One that is gone is an error, too."""
+        files = [one for one in self._ledger.live() if _touches(one, reads)]
+        self._intact.check_anew(files)
+        return len(files)
+
     def _parts(self, reads: Scope) -> dict[str, tuple[FileRef, ...]]:
-        """The files that may hold rows of the range, each looked at once."""
+        """The files that may hold rows of the range, each found to be what the ledger says."""
         parts = _split(self._ledger.live(), reads)
-        for files in parts.values():
-            for one in files:
-                if one.path not in self._looked_at:
-                    refuse_other_size(self._ledger.root, one)
-                    self._looked_at.add(one.path)
+        self._intact.check(chain(*parts.values()))
         return parts
+
+    def _replaced(self, reads: Scope) -> StorageError | None:
+        """What to say where a file of the range is gone because a writer merged it into another meanwhile."""
+        return replaced(self._ledger, chain(*_split(self._ledger.live(), reads).values()))
 
     def _damage(self, reads: Scope) -> IntegrityError | None:
         """The first file of the range whose bytes are not those of the ledger, after something went wrong."""

@@ -6,17 +6,15 @@ digests of the ledger: a number from a damaged file would be worse than no repor
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import datetime
 from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING
 
 from kubedossier.analytics.answers import Answer
 from kubedossier.analytics.catalogue import Query, load
-from kubedossier.analytics.errors import IntegrityError, StorageError
+from kubedossier.analytics.errors import IntegrityError
 from kubedossier.analytics.figures import MISSING
 from kubedossier.reports import request_tables
 from kubedossier.reports.actions import Actions
@@ -179,36 +177,3 @@ def agreed_total(asked: Asked) -> int:
             hint="No report is made of numbers that contradict each other; run 'kubedossier verify'.",
         )
     return totals["activity"]
-
-
-def intact_files(archive: Archive, period: Period) -> int:
-    """Compare every file that holds events of the period or the one before with its SHA-256 in the ledger.
-
-    Returns:
-        How many files were compared.
-
-    Raises:
-        IntegrityError: a file is not what the ledger says, or is gone.
-        StorageError: a file cannot be read.
-    """
-    files = [one for one in archive.ledger.live() if _touches(one.min_time, one.max_time, period)]
-    for one in files:
-        try:
-            with (archive.path / one.path).open("rb") as handle:
-                found = hashlib.file_digest(handle, "sha256").hexdigest()
-        except FileNotFoundError:
-            found = "nothing"
-        except OSError as error:
-            raise StorageError(f"Cannot read '{one.path}' of the archive: {error.strerror}") from error
-        if found != one.sha256:
-            raise IntegrityError(
-                f"'{one.path}' is not what the ledger says: expected SHA-256 {one.sha256}, found {found}",
-                hint="No report is made of damaged evidence; 'kubedossier verify' lists all of it.",
-            )
-    return len(files)
-
-
-def _touches(first: datetime | None, last: datetime | None, period: Period) -> bool:
-    if first is None or last is None:
-        return False
-    return first < period.end and last >= period.previous().start

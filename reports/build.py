@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from kubedossier.analytics import figures
 from kubedossier.analytics.vocabulary import techniques as known_techniques
 from kubedossier.reports import access_tables, record_tables, request_tables, tables, wording
-from kubedossier.reports.asking import Asked, agreed_total, ask, intact_files
+from kubedossier.reports.asking import Asked, agreed_total, ask
 from kubedossier.reports.controls import mapped, with_controls
 from kubedossier.reports.dispositions import decided, named
 from kubedossier.reports.event_ids import EventIds
@@ -42,10 +42,11 @@ def build(archive: Archive, period: Period, request: Request) -> Report:
     """Ask the archive everything the report needs and make its model.
 
     Raises:
-        IntegrityError: answers that must agree do not.
+        IntegrityError: answers that must agree do not, or a file is not what the ledger says.
+        ReplacedError: a file is gone, since a writer replaced it after the archive was opened.
         StorageError: the archive cannot be read.
     """
-    checked = intact_files(archive, period)
+    checked = archive.check_anew(period.previous().start, period.end)  # a number from damage is worse than no report
     asked = ask(archive, period)
     events = agreed_total(asked)
     cover_head = head_of(archive, period, request)

@@ -38,6 +38,7 @@ from kubedossier.analytics.evidence.subject import (
 )
 from kubedossier.analytics.evidence.texts import Source, write_texts
 from kubedossier.analytics.schema import UNDATED, FileRef
+from kubedossier.analytics.store.damage import replaced
 from kubedossier.analytics.store.ledger import Ledger, entry_path
 from kubedossier.analytics.store.verify import file_sha256
 
@@ -66,6 +67,7 @@ def write_bundle(plan: Plan, out: IO[bytes], *, spool: Path) -> Receipt:
 
     Raises:
         IntegrityError: the digest of a snapshot's events is not that of the ledger, or a file changed meanwhile.
+        ReplacedError: a file is gone, since a writer replaced it after the plan was made.
         StorageError: the disk failed.
     """
     try:
@@ -77,6 +79,8 @@ def write_bundle(plan: Plan, out: IO[bytes], *, spool: Path) -> Receipt:
         out.seek(0)
         return Receipt(file_digest(out), size, label)
     except OSError as error:
+        if late := replaced(plan.ledger, (*plan.events, *plan.rejects)):
+            raise late from error
         raise StorageError(
             f"Writing the bundle failed: {error.strerror or error}", hint="Is there enough space where it goes?"
         ) from error

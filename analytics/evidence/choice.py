@@ -9,6 +9,7 @@ from pathlib import Path
 from kubedossier.analytics.errors import IntegrityError, StorageError, UsageError
 from kubedossier.analytics.evidence.subject import Subject, bundle_id, folder_name, leaves_name
 from kubedossier.analytics.schema import FileRef
+from kubedossier.analytics.store.damage import replaced
 from kubedossier.analytics.store.ledger import Entry, Ledger, read_time
 from kubedossier.analytics.store.verify import Finding, changed, verify
 
@@ -56,17 +57,17 @@ def plan_bundle(
 
     Raises:
         IntegrityError: something is not what the ledger says; all findings are in the message.
-        StorageError: there is no archive, no such entry, or the archive has not kept that entry's files.
+        ReplacedError: the archive has not kept that entry's files.
+        StorageError: there is no archive, or no such entry.
         UsageError: the report is no PDF.
     """
     ledger = Ledger.read(root)
     if not ledger.entries:
         raise StorageError(f"There is no archive at '{root}'", hint="Name it with --archive.")
-    newest, ledger = ledger, ledger if as_of is None else ledger.up_to(as_of)
+    ledger = ledger if as_of is None else ledger.up_to(as_of)
     events = tuple(one for one in ledger.live() if one.month == subject.month)
     rejects = tuple(month_rejects(ledger, subject))
-    _refuse_deleted(newest, (*events, *rejects))
-    _refuse_unsound(root, subject, (*events, *rejects))
+    _refuse_unsound(ledger, subject, (*events, *rejects))
     return Plan(subject, ledger, events, rejects, _report(root, subject, report), organisation)
 
 
@@ -107,7 +108,8 @@ def _concerns(entry: Entry, subject: Subject) -> bool:
     )
 
 
-def _refuse_unsound(root: Path, subject: Subject, files: tuple[FileRef, ...]) -> None:
+def _refuse_unsound(ledger: Ledger, subject: Subject, files: tuple[FileRef, ...]) -> None:
+    root = ledger.root
     paths = {one.path for one in files}
     findings = [
         one
@@ -118,6 +120,8 @@ def _refuse_unsound(root: Path, subject: Subject, files: tuple[FileRef, ...]) ->
     ]
     absent = {one.where for one in findings}
     findings += changed(root, [one for one in files if one.path not in absent])
+    if error := replaced(ledger, files):
+        raise error
     refuse(findings, f"The archive '{root}' is not what its ledger says")
 
 
@@ -130,15 +134,6 @@ def refuse(findings: Iterable[Finding], what: str) -> None:
     told = [f"{one.kind}  {one.where}\n    expected  {one.expected}\n    found     {one.found}" for one in findings]
     if told:
         raise IntegrityError("\n".join([f"{what}:", *told]), hint="No bundle was made. Run 'kubedossier verify'.")
-
-
-def _refuse_deleted(newest: Ledger, files: tuple[FileRef, ...]) -> None:
-    for one in files:
-        if one.path not in newest.files and not (newest.root / one.path).exists():
-            raise StorageError(
-                f"The archive has not kept '{one.path}', which a later entry replaced",
-                hint="Name a later entry with --as-of, or none; the events are the same ones.",
-            )
 
 
 def _report(root: Path, subject: Subject, named: Path | None) -> Path | None:

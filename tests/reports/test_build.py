@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import os
 import shutil
 from datetime import UTC, date, datetime
 
@@ -12,8 +13,11 @@ import polars as pl
 import pytest
 
 from kubedossier.analytics.archive import Archive
-from kubedossier.analytics.errors import IntegrityError
+from kubedossier.analytics.errors import IntegrityError, ReplacedError
 from kubedossier.analytics.periods import parse_period
+from kubedossier.analytics.store.compact import compact
+from kubedossier.analytics.store.damage import settled
+from kubedossier.analytics.store.retention import collect_garbage
 from kubedossier.analytics.thresholds import Thresholds
 from kubedossier.reports import asking
 from kubedossier.reports.actions import Actions
@@ -192,6 +196,25 @@ def test_a_file_that_changed_makes_no_report(busy, tmp_path):
     file.unlink()
     with pytest.raises(IntegrityError, match="found nothing"):
         build(copy, OCTOBER, Request())
+    os.mkfifo(file)  # nobody waits for its other end
+    with pytest.raises(IntegrityError, match="no plain file"):
+        build(Archive(copy.path), OCTOBER, Request())
+
+
+def test_a_file_that_is_merged_and_deleted_while_the_report_is_made_is_no_damage(busy, busy_report, tmp_path):
+    shutil.copytree(busy.path, tmp_path / "copy")
+    opened = []
+
+    def made():
+        opened.append(Archive(tmp_path / "copy"))
+        if len(opened) == 1:
+            list(compact(opened[0].path, datetime(2027, 1, 1, tzinfo=UTC)))
+            assert collect_garbage(opened[0].path)
+        return build(opened[-1], OCTOBER, Request())
+
+    assert settled(made).cover.events == busy_report.cover.events
+    with pytest.raises(ReplacedError, match="a later entry replaced"):
+        build(opened[0], OCTOBER, Request())
 
 
 @pytest.mark.parametrize("period", ["2026-Q4", "2026", "2026-10-14", "2026-10-10..2026-10-20"])

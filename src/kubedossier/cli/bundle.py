@@ -37,21 +37,21 @@ def command(settings: Settings, month: str, output: Path | None, report: Path | 
     """
     from datetime import UTC, datetime
 
-    from kubedossier.analytics.evidence.bundle import write_bundle
+    from kubedossier.analytics.evidence.bundle import Receipt, write_bundle
     from kubedossier.analytics.evidence.choice import plan_bundle
     from kubedossier.analytics.evidence.subject import parse_subject
+    from kubedossier.analytics.store.damage import settled
 
     subject = parse_subject(month, now=datetime.now(UTC))
-    plan = plan_bundle(
-        settings.archive_path(),
-        subject,
-        as_of=as_of,
-        report=report,
-        organisation=settings.config.report("monthly").organisation or "",
-    )
-    path = output or Path(f"{plan.folder}.zip")
-    with complete_file(path) as file:
-        receipt = write_bundle(plan, file, spool=path.parent)
+    root, organisation = settings.archive_path(), settings.config.report("monthly").organisation or ""
+
+    def made() -> tuple[Receipt, Path]:
+        plan = plan_bundle(root, subject, as_of=as_of, report=report, organisation=organisation)
+        path = output or Path(f"{plan.folder}.zip")
+        with complete_file(path) as file:
+            return write_bundle(plan, file, spool=path.parent), path
+
+    receipt, path = settled(made)
     label = receipt.label
     write_line(f"{receipt.sha256}  {path}")
     if not label.events:

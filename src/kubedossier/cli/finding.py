@@ -132,12 +132,13 @@ def rules(settings: Settings) -> None:
 def _findings(settings: Settings, period: str) -> tuple[Finding, ...]:
     from kubedossier.analytics.archive import Archive
     from kubedossier.analytics.periods import parse_period
+    from kubedossier.analytics.store.damage import settled
     from kubedossier.reports.build import build
     from kubedossier.reports.model import Request
 
     span = parse_period(period, now=datetime.now(UTC))
     request = Request(issued=datetime.now(UTC), thresholds=settings.config.findings)
-    return build(Archive(settings.archive_path()), span, request).findings
+    return settled(lambda: build(Archive(settings.archive_path()), span, request)).findings
 
 
 def _day(text: str | None) -> date | None:

@@ -120,6 +120,7 @@ def command(
         os.environ.setdefault(variable, choice)
     from kubedossier.analytics.archive import Archive
     from kubedossier.analytics.periods import parse_period
+    from kubedossier.analytics.store.damage import settled
     from kubedossier.cli.diagnostics import detail
     from kubedossier.reports.build import build
 
@@ -134,9 +135,8 @@ def command(
     if request.issued is None and span.end > now:
         request = replace(request, issued=now)
     request = _with_own(request, settings.config, frameworks or chosen.frameworks, sections or chosen.sections)
-    archive = Archive(root, as_of=as_of)
     detail(f"Asking the archive at '{root}' about {span.title()}.")
-    report = build(archive, span, request)
+    report = settled(lambda: build(Archive(root, as_of=as_of), span, request))
     made = [(_rendered(report, one, _first(paper, chosen.paper) or "a4"), one) for one in wanted]
     for data, one in made:
         _deliver(data, output, root, span, f"{name}-{span.label}.{one}")
