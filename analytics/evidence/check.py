@@ -14,6 +14,7 @@ A bundle is a stranger's file: nothing of it is extracted or run, and no name in
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import tempfile
 import zipfile
@@ -92,9 +93,9 @@ class _State:
 
 
 def is_bundle(path: Path) -> bool:
-    """Whether a path looks like a bundle rather than an archive: a file, or a folder with a bagit.txt."""
+    """Whether a path looks like a bundle rather than an archive: a file, or a folder with anything named bagit.txt."""
     with suppress(PermissionError):  # of a folder: whoever reads what lies in it will say so
-        return path.is_file() or (path / "bagit.txt").is_file()
+        return path.is_file() or os.path.lexists(path / "bagit.txt")
     return False
 
 

@@ -19,6 +19,7 @@ from typing import IO, Protocol
 
 from kubedossier.analytics.errors import IntegrityError
 from kubedossier.analytics.evidence.subject import SAFE_NAME
+from kubedossier.analytics.store.plain import open_plain
 from kubedossier.analytics.store.verify import Finding
 
 BLOCK_BYTES = 1 << 20
@@ -150,7 +151,7 @@ class FolderBag:
 
     def open(self, name: str) -> IO[bytes]:
         """A file of the bag."""
-        return (self._root / name).open("rb")
+        return open_plain(self._root / name)
 
     def _walk(self, folder: Path, prefix: str) -> None:
         with os.scandir(folder) as inside:

@@ -169,5 +169,5 @@ def test_a_file_that_a_writer_replaced_is_no_damage_and_the_question_is_answered
 def test_an_entry_whose_files_are_deleted_is_told_and_not_tried_for_ever(root):
     seq = Ledger.read(root).head[0]
     merged(root)
-    with pytest.raises(ReplacedError, match="has not kept .* which a later entry replaced"):
+    with pytest.raises(ReplacedError, match=r"has not kept .* which a later entry replaced"):
         settled(lambda: Archive(root, as_of=seq).query("top_users"))

@@ -7,11 +7,13 @@ import json
 import os
 import re
 import shutil
+import socket
+import stat
 import struct
 import subprocess
 import sys
 import zipfile
-from contextlib import suppress
+from contextlib import chdir, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -20,8 +22,8 @@ import pytest
 
 from kubedossier.analytics.errors import KubedossierError
 from kubedossier.analytics.evidence import container
-from kubedossier.analytics.evidence.check import check_bundle
-from kubedossier.analytics.evidence.container import ZipBag, text_member, write_zip
+from kubedossier.analytics.evidence.check import check_bundle, is_bundle
+from kubedossier.analytics.evidence.container import FolderBag, ZipBag, text_member, write_zip
 from kubedossier.analytics.store import witness
 from kubedossier.analytics.store.compact import compact
 from kubedossier.analytics.store.ledger import Ledger, entry_line
@@ -362,6 +364,63 @@ def test_tampering_is_found_even_when_every_file_was_hashed_again(bag, name, sys
     assert not re.search(r"^FAILED [12]", done.stdout, re.MULTILINE)
     assert accepted(bag, systems) == set()
     assert kinds(bag)
+
+
+def pipe(path):
+    os.mkfifo(path)
+
+
+def plug(path):
+    with socket.socket(socket.AF_UNIX) as end, chdir(path.parent):  # the path of a socket is short
+        end.bind(path.name)
+
+
+def device(path):
+    try:
+        os.mknod(path, stat.S_IFCHR | 0o600, os.makedev(1, 5))
+    except PermissionError:
+        pytest.skip("devices are made by root alone")
+
+
+ODD = {
+    "a link to the same bytes": (None, "link"),
+    "a link to a folder": (lambda path: path.symlink_to("/"), "link"),
+    "a link to a device without end": (lambda path: path.symlink_to("/dev/zero"), "link"),
+    "a broken link": (lambda path: path.symlink_to("nowhere"), "link"),
+    "a pipe": (pipe, "file-unknown"),
+    "a socket": (plug, "file-unknown"),
+    "a device": (device, "file-unknown"),
+}
+
+
+@pytest.mark.parametrize("name", ["data/events.csv", "data/new", "data/leaves/new", "bagit.txt", "bag-info.txt"])
+@pytest.mark.parametrize("what", ODD)
+def test_what_is_no_plain_file_is_named_and_never_opened(bag, tmp_path, name, what, systems, monkeypatch):
+    put, kind = ODD[what]
+    (tmp_path / "same").write_bytes((bag / name).read_bytes() if (bag / name).exists() else b"x")
+    (bag / name).unlink(missing_ok=True)
+    if put is None:
+        (bag / name).symlink_to(tmp_path / "same")
+    else:
+        put(bag / name)
+    opened = []
+    monkeypatch.setattr(FolderBag, "open", lambda self, one, open=FolderBag.open: opened.append(one) or open(self, one))
+    assert is_bundle(bag)
+    assert (kind, name) in {(one.kind, one.where) for one in check_bundle(bag).findings}
+    assert name not in opened
+    assert "data/schema.json" in opened
+    done = script(bag, timeout=30)
+    assert done.returncode == 1
+    assert f"./{name}" in done.stdout
+    assert not accepted(bag, systems)
+
+
+def test_a_pipe_that_takes_a_files_place_after_the_walk_is_not_waited_for(bag):
+    found = FolderBag(bag)
+    (bag / "data/events.csv").unlink()
+    pipe(bag / "data/events.csv")
+    with pytest.raises(OSError, match="no plain file"):
+        found.open("data/events.csv")
 
 
 def test_rejects_that_no_ledger_knows_are_found_even_when_hashed_again(tmp_path, kit, systems):
