@@ -24,7 +24,7 @@ from kubedossier.analytics.ingest.row import Record, build_batch
 from kubedossier.analytics.ingest.sources import SkippedRecord, derive
 from kubedossier.analytics.ingest.techniques import own_rules, rules_version
 from kubedossier.analytics.schema import EVENT_SCHEMA, FileRef
-from kubedossier.analytics.store.commit import Writer, new_id, storage_errors
+from kubedossier.analytics.store.commit import Writer, new_id, storage_errors, telling
 from kubedossier.analytics.store.compact import digests_of, sealed_files, sound_paths
 from kubedossier.analytics.store.ledger import Ledger
 from kubedossier.analytics.store.writer import COMPACT, EventFiles
@@ -89,9 +89,12 @@ def rederive(root: Path, *, wait: bool = False) -> Iterator[Outdated]:
         StorageError: the disk failed; the archive is as it was before that month.
     """
     with Writer(root, wait=wait) as writer:
+        done: list[str] = []
         for month in outdated(writer.ledger):
             if month.files:
-                _rewrite(writer, month)
+                with telling("Judged again", done):
+                    _rewrite(writer, month)
+                done.append(month.month)
                 yield month
 
 
@@ -107,7 +110,7 @@ def _rewrite(writer: Writer, month: Outdated) -> None:
             digests = digests_of(after)
             if digests != digests_of(before) or not all(map(_is_same, before, after)):
                 raise IntegrityError(
-                    f"Judging {month.month} again would have changed events; nothing was committed",
+                    f"Judging {month.month} again would have changed events; nothing was committed for it",
                     hint="Run 'kubedossier verify --deep'.",
                 )
             added = target.publish()

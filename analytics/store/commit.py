@@ -14,7 +14,7 @@ import hashlib
 import os
 import secrets
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -46,8 +46,19 @@ def new_id(now: datetime) -> str:
 
 
 @contextmanager
-def storage_errors(doing: str) -> Iterator[None]:
-    """Turn an operating system error into one a user can act on."""
+def telling(what: str, months: Sequence[str]) -> Iterator[None]:
+    """Let an error say what was done before it: work that commits month by month is kept as far as it came."""
+    try:
+        yield
+    except KubedossierError as error:
+        done = f"{what} before that, and kept: {', '.join(months)}." if months else "The archive is as it was."
+        error.hint = f"{error.hint} {done}".lstrip()
+        raise
+
+
+@contextmanager
+def storage_errors(doing: str, kept: str = "nothing of this step was committed") -> Iterator[None]:
+    """Turn an operating system error into one a user can act on; ``kept`` says how the archive is then."""
     try:
         yield
     except OSError as error:
@@ -57,7 +68,7 @@ def storage_errors(doing: str) -> Iterator[None]:
         where = f" at '{named}'" if named else ""
         raise StorageError(
             f"{doing} failed{where}: {error.strerror or error}",
-            hint=f"{hint}, then run it again; the archive is as it was.",
+            hint=f"{hint}, then run it again; {kept}.",
         ) from error
 
 
@@ -231,7 +242,7 @@ class Writer:
         facts = {"rollback": {"seen": {"seq": newest, "sha256": lost[newest]}, "accepted": len(hashes)}}
         entry = self.append("note", new_id(now), facts, at=now)
         # Only then is the later head given up: a crash in between leaves the archive refused, not silently accepted.
-        with storage_errors("Writing the witness file"):
+        with storage_errors("Writing the witness file", "the ledger tells of the rollback, which is not accepted yet"):
             last = hashes[sound - 1] if sound else NO_HASH
             witness.append(self.ledger.archive_id, sound, last, entry["at"], back=True)
         self._witness()

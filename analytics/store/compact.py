@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 
 from kubedossier.analytics.errors import IntegrityError
 from kubedossier.analytics.schema import EVENT_SCHEMA, UNDATED, FileRef
-from kubedossier.analytics.store.commit import Writer, new_id, storage_errors
+from kubedossier.analytics.store.commit import Writer, new_id, storage_errors, telling
 from kubedossier.analytics.store.digests import digest, leaf
 from kubedossier.analytics.store.ledger import Ledger
 from kubedossier.analytics.store.verify import file_sha256
@@ -89,11 +89,15 @@ def compact(root: Path, now: datetime, *, wait: bool = False) -> Iterator[Merged
 
     Raises:
         IntegrityError: a file is not as recorded, or the digests differ; nothing of that merge is committed.
-        StorageError: the disk failed; the archive is as it was before that merge.
+        StorageError: the disk failed; the archive is as it was before that merge. The hint names the months before.
     """
     with Writer(root, wait=wait) as writer:
+        done: list[str] = []
         for merge in plan(writer.ledger, now):
-            yield _merge(writer, merge)
+            with telling("Merged", done):
+                merged = _merge(writer, merge)
+            done.append(merge.month)
+            yield merged
 
 
 def _merge(writer: Writer, merge: Merge) -> Merged:
@@ -108,7 +112,7 @@ def _merge(writer: Writer, merge: Merge) -> Merged:
             before, after = digests_of(paths), digests_of(staged)
             if before != after:
                 raise IntegrityError(
-                    f"Merging {merge.month} would have changed events; nothing was committed",
+                    f"Merging {merge.month} would have changed events; nothing was committed for it",
                     hint="Run 'kubedossier verify --deep'.",
                 )
             added = target.publish()

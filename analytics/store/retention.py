@@ -56,8 +56,8 @@ def collect_garbage(root: Path, *, wait: bool = False) -> list[Garbage]:
             raise IntegrityError(
                 f"The archive has {len(findings)} findings; nothing was deleted", hint="Run 'kubedossier verify'."
             )
-        with storage_errors("Deleting files"):
-            writer.append("gc", new_id(datetime.now(UTC)), {"deletes": [one.path for one in found]})
+        writer.append("gc", new_id(datetime.now(UTC)), {"deletes": [one.path for one in found]})
+        with storage_errors("Deleting files", "it goes on with what is left of them"):
             folders: dict[Path, list[Path]] = defaultdict(list)
             for one in found:
                 path = root / one.path

@@ -192,6 +192,21 @@ def test_what_would_change_an_event_is_not_committed(root, monkeypatch):
     assert not findings(root)
 
 
+def test_where_a_later_month_fails_the_months_before_are_named(root, monkeypatch):
+    put_in_force(NO_SECRETS)
+    months = [one.month for one in outdated(Ledger.read(root))]
+    same = rederiving._is_same
+
+    def same_at_first(before, after):
+        return f"month={months[0]}/" in str(before) and same(before, after)
+
+    monkeypatch.setattr(rederiving, "_is_same", same_at_first)
+    with pytest.raises(IntegrityError) as caught:
+        list(rederive(root))
+    assert caught.value.hint == f"Run 'kubedossier verify --deep'. Judged again before that, and kept: {months[0]}."
+    assert not findings(root)
+
+
 def test_a_file_that_is_not_as_recorded_is_not_read(root):
     file = next(one for one in Ledger.read(root).live() if one.month == "2026-09")
     data = bytearray((root / file.path).read_bytes())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import random
 from datetime import UTC, datetime
 
@@ -11,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kubedossier.analytics.archive import Archive
-from kubedossier.analytics.errors import IntegrityError, UsageError
+from kubedossier.analytics.errors import IntegrityError, StorageError, UsageError
 from kubedossier.analytics.ingest.intake import Intake
 from kubedossier.analytics.ingest.recheck import recheck_events
 from kubedossier.analytics.ingest.row import Record
@@ -24,6 +26,7 @@ from kubedossier.analytics.store.retention import collect_garbage, garbage, retr
 from kubedossier.analytics.store.verify import verify
 
 NOW = datetime(2026, 11, 10, 12, tzinfo=UTC)
+CLOSED = datetime(2027, 1, 1, tzinfo=UTC)
 
 
 def raw(number: int, month: int, day: int) -> bytes:
@@ -123,6 +126,68 @@ def test_a_merge_that_would_change_an_event_is_not_committed(root, monkeypatch):
         list(compact(root, NOW))
     monkeypatch.undo()
     assert rows(root) == before
+    assert not findings(root)
+
+
+def failing(monkeypatch, error, *, after: int, step="digests_of"):
+    """Let a step of the merges fail after so many times."""
+    below, left = getattr(compacting, step), [after]
+
+    def step_or_error(*arguments):
+        left[0] -= 1
+        if left[0] < 0:
+            raise error
+        return below(*arguments)
+
+    monkeypatch.setattr(compacting, step, step_or_error)
+
+
+@pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "No space left on device"), OSError(errno.EDQUOT, "Quota")])
+@pytest.mark.parametrize("months", [(), ("2026-10",), ("2026-10", "2026-11")])
+def test_a_compaction_that_fails_says_which_months_were_merged_before(root, monkeypatch, error, months):
+    before = rows(root)
+    failing(monkeypatch, error, after=2 * len(months))
+    merged = []
+    with pytest.raises(StorageError) as caught:
+        merged += (one.month for one in compact(root, CLOSED))
+    kept = [entry for entry in Ledger.read(root).entries if entry["type"] == "compact"]
+    assert len(kept) == len(months)
+    said = f"Merged before that, and kept: {', '.join(months)}." if months else "The archive is as it was."
+    assert caught.value.hint == f"Free some space, then run it again; nothing of this step was committed. {said}"
+    monkeypatch.undo()
+    assert rows(root) == before
+    assert not findings(root)
+    assert [one.month for one in compact(root, CLOSED)] == ["2026-10", "2026-11", "undated"][len(months) :]
+
+
+def test_a_damaged_file_of_a_later_month_says_which_months_were_merged_before(root):
+    later = next(one for one in Ledger.read(root).live() if one.month == "2026-11")
+    path = root / later.path
+    path.write_bytes(path.read_bytes()[:-1] + b"x")
+    with pytest.raises(IntegrityError) as caught:
+        list(compact(root, CLOSED))
+    assert caught.value.hint == "Run 'kubedossier verify'. Merged before that, and kept: 2026-10."
+
+
+def test_a_deletion_that_fails_says_that_the_next_one_goes_on(root, monkeypatch):
+    list(compact(root, NOW))
+    left = [3]
+    below = os.unlink
+
+    def unlink(path, **more):
+        if "events" in str(path):
+            left[0] -= 1
+            if left[0] < 0:
+                raise OSError(errno.EIO, "Input/output error", str(path))
+        below(path, **more)
+
+    monkeypatch.setattr(os, "unlink", unlink)
+    with pytest.raises(StorageError) as caught:
+        collect_garbage(root)
+    assert caught.value.hint.endswith("run it again; it goes on with what is left of them.")
+    monkeypatch.undo()
+    assert not findings(root)
+    assert len(collect_garbage(root)) == 5
     assert not findings(root)
 
 
