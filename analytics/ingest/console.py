@@ -25,7 +25,7 @@ import httpx
 from kubedossier import __version__
 from kubedossier.analytics.errors import SourceError
 from kubedossier.analytics.ingest.console_address import Address, Query
-from kubedossier.analytics.ingest.console_answer import Again, Page, Reply, judge, read_page, said_in
+from kubedossier.analytics.ingest.console_answer import Again, Page, Reply, judge, read_page, said_in, time_in
 from kubedossier.analytics.ingest.console_login import Credentials, Kind, Login, refused
 from kubedossier.analytics.ingest.console_pace import Patience, Stopped, Throttle, Trial
 from kubedossier.analytics.ingest.console_trust import Trust, tls_context
@@ -59,6 +59,10 @@ class Console:
         body_limit_bytes: the largest body that is read.
         on_retry: told before each repeated request; called from any thread.
         sleep, monotonic, wall, chance: clock, waiting and chance, for tests.
+
+    Attributes:
+        certificate_sha256: of the certificate it showed, hex; None before the first answer, and without TLS.
+        told_time: what its clock said in the newest answer, aware UTC; None where it never did.
     """
 
     def __init__(
@@ -80,6 +84,7 @@ class Console:
         self.address = address
         self.trust = trust or Trust()
         self.certificate_sha256: str | None = None
+        self.told_time: datetime | None = None
         self.on_retry = on_retry
         self._patience = patience or Patience()
         self._body_limit = body_limit_bytes
@@ -263,6 +268,7 @@ class Console:
                         raise Again(f"a body that did not end within {_SLOWEST_BODY_S:.0f} s")
             except httpx.DecodingError:
                 raise Again("a body whose compression is broken") from None
+            self.told_time = time_in(response.headers.get("date", "")) or self.told_time
             return Reply(
                 response.status_code,
                 {key.lower(): value for key, value in response.headers.items()},

@@ -148,13 +148,17 @@ def retry_after(reply: Reply, *, now: datetime) -> float | None:
     text = reply.headers.get("retry-after", "").strip()
     if text.isascii() and text.isdigit():
         return float(text[:9])
+    moment = time_in(text)
+    return None if moment is None else max(0.0, (moment - now).total_seconds())
+
+
+def time_in(text: str) -> datetime | None:
+    """A moment as HTTP writes it, aware UTC; None where it is none."""
     try:
         moment = parsedate_to_datetime(text)
-    except ValueError:
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except (ValueError, OverflowError):
         return None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    return max(0.0, (moment - now).total_seconds())
 
 
 def _total(reply: Reply) -> int | None:

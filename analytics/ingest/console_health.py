@@ -6,12 +6,12 @@ Nothing is changed and no event is kept. The first thing that fails ends it, for
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from datetime import datetime
 
 from kubedossier.analytics.checks import Check
 from kubedossier.analytics.errors import SourceError
 from kubedossier.analytics.ingest.console import Console
+from kubedossier.analytics.ingest.console_answer import time_in
 from kubedossier.analytics.ingest.console_survey import Survey, survey
 from kubedossier.analytics.ingest.times import from_micros
 
@@ -51,11 +51,10 @@ def _reached(console: Console) -> tuple[str, str]:
 
 def _clock(date: str, now: datetime) -> Iterator[Check]:
     """The Console's clock against this machine's, where it tells the time."""
-    try:
-        told = parsedate_to_datetime(date)
-    except ValueError:
+    told = time_in(date)
+    if told is None:
         return
-    apart = (now - (told if told.tzinfo else told.replace(tzinfo=UTC))).total_seconds()
+    apart = (now - told).total_seconds()
     if abs(apart) <= SKEW_S:
         yield Check("clock", "ok", f"within {SKEW_S:.0f} seconds of this machine's")
         return

@@ -60,6 +60,8 @@ def plan_range(wanted: Wanted, survey: Survey, ledger: Ledger, console: str, *, 
     resumed = None if wanted.everything else coverage.resume_at(ledger, console, oldest=oldest, overlap=wanted.overlap)
     if resumed is None:
         return Window(USABLE.start, end), False
+    # Where a clock was ahead once, or is behind now, more is said to be collected than time has passed.
+    resumed = max(min(resumed, from_micros(end) - wanted.overlap), from_micros(USABLE.start))
     return Window(min(to_micros(resumed), end), end), True
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
 from kubedossier.analytics.errors import SourceError
@@ -45,6 +45,8 @@ COMMIT_ROWS = 5000
 COMMIT_S = 60.0
 COMMIT_BYTES = 64 * 1024 * 1024
 LEAVE_S = 2.0
+CLOCKS_APART = timedelta(seconds=60)
+"""What two clocks may be apart: the next run's overlap heals that."""
 
 
 class Sink(Protocol):
@@ -77,6 +79,8 @@ class Pull:
 
     Attributes:
         outcome: what was done so far; complete when ``run`` has ended.
+        ahead: how far this machine's clock is before the Console's, where it is far; nothing is claimed of that time.
+        collected_later: up to when an earlier run claims to have collected, where that is later than now.
         committing: whether a commit is being written, which is no moment to interrupt.
         after_commit: called after each commit; may raise KeyboardInterrupt for one that came too early.
     """
@@ -96,8 +100,13 @@ class Pull:
         self._name = console.address.name
         self._started = moment = now()
         self._range, self._resumed = plan_range(wanted, found, sink.ledger, self._name, now=moment)
-        # A range that ends in the future is not collected before that future has passed.
-        self._claimable = Window(self._range.start, max(self._range.start, min(self._range.end, to_micros(moment))))
+        # A range that ends in the future is not collected before that future has passed, by both clocks.
+        told = console.told_time
+        self.ahead = moment - told if told is not None and moment - told > CLOCKS_APART else None
+        passed = to_micros(told if told is not None and self.ahead is not None else moment)
+        self._claimable = Window(self._range.start, max(self._range.start, min(self._range.end, passed)))
+        last = coverage.last_collected(sink.ledger, self._name)
+        self.collected_later = last if last is not None and last - moment > CLOCKS_APART else None
         self.outcome = Outcome(window=self._range, filtered=bool(wanted.filters))
         self._query = Query(wanted.filters)
         self._most_rows = PAGES_A_WINDOW * wanted.page_size

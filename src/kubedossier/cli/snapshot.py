@@ -140,6 +140,7 @@ def _pull(archive: Path, console: Console, wanted: Wanted, found: Survey, *, wai
 
     with Intake(archive, kind="snapshot", wait=wait) as intake:
         pull = Pull(console, intake, wanted, found)
+        _warn_of_clocks(pull)
         try:
             with _interrupts(pull), progress("Reading") as bar, closing(pull.run()) as steps:
                 _follow(steps, bar)
@@ -148,6 +149,19 @@ def _pull(archive: Path, console: Console, wanted: Wanted, found: Survey, *, wai
         if intake.unwitnessed:
             warn(f"The archive's head could not be witnessed: {intake.unwitnessed}")
     _judge(pull.outcome)
+
+
+def _warn_of_clocks(pull: Pull) -> None:
+    """Say where coverage rests on a clock that cannot be right."""
+    if pull.ahead is not None:
+        seconds = f"{round(pull.ahead.total_seconds()):,} s"
+        warn(f"This machine's clock is {seconds} ahead of the Console's: nothing is claimed beyond the Console's time")
+    if pull.collected_later is not None:
+        moment = f"{pull.collected_later:%Y-%m-%d %H:%M:%S} UTC"
+        warn(
+            f"An earlier run claims to have collected up to {moment}, which is later than this machine's clock. "
+            "If it was ahead then, 'kubedossier retract' takes the claim back"
+        )
 
 
 def _follow(steps: Iterator[Progress], bar: Any) -> None:

@@ -93,6 +93,8 @@ class ScriptedConsole:
         headers: their headers.
         bodies: SHA-256 (hex) of each page it sent without a fault.
         tokens: the tokens it takes.
+        date: what its clock says, as HTTP writes it; None is the time.
+        behind: by how much its clock is behind that of a run; None where it tells no time.
     """
 
     def __init__(self, tls) -> None:
@@ -116,6 +118,8 @@ class ScriptedConsole:
         self.token_life_s = 1800
         self.clock = Clock()
         self.untimed_first = True
+        self.date = None
+        self.behind = timedelta(0)
         self.lock = threading.RLock()
         self._server = _Server(("127.0.0.1", 0), _Handler)
         self._server.console = self
@@ -146,9 +150,10 @@ class ScriptedConsole:
 
     def pull(self, archive, *, now=NOW, client=None, steps=None, **wanted):
         """One run into an archive; gives the outcome. ``steps`` sees what it tells."""
+        self.date = format_datetime(now - self.behind, usegmt=True) if self.behind is not None else ""
         options = {"connections": 2, "page_size": 10} | wanted
         with client or self.client() as console, Intake(archive, kind="snapshot") as intake:
-            run = Pull(console, intake, Wanted(**options), survey(console), now=lambda: now)
+            run = self.run = Pull(console, intake, Wanted(**options), survey(console), now=lambda: now)
             with closing(run.run()) as progress:
                 for step in progress:
                     if steps is not None and steps(step) == "leave":
@@ -212,6 +217,10 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, *args):
         """Say nothing."""
+
+    def date_time_string(self, timestamp=None):
+        date = self.server.console.date
+        return super().date_time_string(timestamp) if date is None else date
 
     def do_POST(self):
         console = self.server.console
