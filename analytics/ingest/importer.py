@@ -8,8 +8,9 @@ from __future__ import annotations
 import io
 import json
 import os
+import stat
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -28,6 +29,8 @@ from kubedossier.analytics.ingest.staged import Receipt
 BLOCK_BYTES = 2 * 1024 * 1024
 """What is read and derived at a time: twice as much saves a twentieth of the time and costs 130 MB."""
 COMMIT_RECORDS = 250_000
+OWN_FOLDERS = frozenset(("ledger", "events", "rejects", "seals", "tmp"))
+"""Folders of an archive; what lies in tmp/ is even removed when it is opened."""
 _LOOK_AT = 1000
 _MAGIC = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd", b"BZh": "bz2"}
 
@@ -53,12 +56,16 @@ class Labels:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far an import is: the file, and compressed bytes read of those it has (None where unknown)."""
+    """How far an import is: the file, and compressed bytes read of those it has (None where unknown).
+
+    ``changes`` tells of files that did not stay as they were: ``shrank``, ``grew`` or ``replaced``.
+    """
 
     file: str
     bytes_read: int
     bytes_total: int | None
     receipt: Receipt | None = None
+    changes: tuple[tuple[str, str], ...] = ()
 
 
 def import_files(
@@ -91,7 +98,7 @@ def import_files(
         raise UsageError(f"'{input_format}' is no input format", hint=f"It is one of {', '.join(FORMATS)}.")
     sources = [_Source(name, stdin) for name in files]
     for source in sources:
-        source.check()
+        source.check(archive)
     known = sum(source.size_bytes or 0 for source in sources)
     with Intake(archive, kind="import", wait=wait, expected_bytes=known) as intake:
         named: list[dict[str, object]] = []
@@ -102,7 +109,10 @@ def import_files(
                 intake.add(chunk)
                 receipt = intake.commit(_facts(named)) if intake.staged >= COMMIT_RECORDS else None
                 yield Progress(source.shown, source.bytes_read, source.size_bytes, receipt)
-        yield Progress(sources[-1].shown if sources else "", 0, 0, intake.commit(_facts(named)))
+            if source.change:
+                named[-1]["changed"] = source.change
+        changes = tuple((one.shown, one.change) for one in sources if one.change)
+        yield Progress(sources[-1].shown if sources else "", 0, 0, intake.commit(_facts(named)), changes)
 
 
 def _facts(named: list[dict[str, object]]) -> dict[str, object]:
@@ -119,12 +129,22 @@ class _Source:
         self._stdin = stdin
         self.bytes_read = 0
         self.size_bytes: int | None = None
+        self.change = ""
 
-    def check(self) -> None:
-        """Fail early where the file cannot be read."""
+    def check(self, archive: Path) -> None:
+        """Fail early where the file cannot be read, or is one of the archive's own, which are no input."""
         if self.name == "-":
             return
         path = Path(self.name)
+        try:
+            inside = path.resolve().relative_to(archive.resolve()).parts if archive.exists() else ()
+        except (ValueError, OSError, RuntimeError):
+            inside = ()
+        if len(inside) > 1 and inside[0] in OWN_FOLDERS:
+            raise UsageError(
+                f"'{path}' lies in '{inside[0]}' of the archive itself",
+                hint="What is there is the archive's own; 'kubedossier rejects --retry' reads rejects again.",
+            )
         try:
             if path.is_dir():
                 raise UsageError(f"'{path}' is a folder", hint=f"Name its files: {path}/*")
@@ -138,6 +158,7 @@ class _Source:
     def blocks(self) -> Iterator[bytes]:
         """The decompressed bytes, block by block."""
         with self._open() as file:
+            before = self._look(file)
             try:
                 head = file.read(8)
             except OSError as error:
@@ -153,6 +174,27 @@ class _Source:
                     f"'{self.shown}' is damaged or cut short: its {codec or 'bytes'} stream cannot be read ({error})",
                     hint="Fetch the file again.",
                 ) from error
+            if before is not None:
+                self.change = self._changed(file, before, whole=codec is None)
+
+    def _look(self, file: BinaryIO) -> os.stat_result | None:
+        """What a plain file looks like; None of anything else."""
+        if self.name == "-":
+            return None
+        found = os.fstat(file.fileno())
+        return found if stat.S_ISREG(found.st_mode) else None
+
+    def _changed(self, file: BinaryIO, before: os.stat_result, *, whole: bool) -> str:
+        """What became of a plain file while it was read; empty where it stayed as it was, or was removed at most."""
+        now, most = os.fstat(file.fileno()).st_size, max(before.st_size, self.size_bytes or 0)
+        if now < most or (whole and self.bytes_read < most):
+            return "shrank"
+        if now > (self.bytes_read if whole else before.st_size):
+            return "grew"
+        with suppress(OSError):
+            if not os.path.samestat(before, os.stat(self.name)):  # noqa: PTH116
+                return "replaced"
+        return ""
 
     def _open(self) -> AbstractContextManager[BinaryIO]:
         if self.name == "-":

@@ -16,6 +16,7 @@ from typing import Any, Literal
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from kubedossier.analytics.errors import IntegrityError
 from kubedossier.analytics.ingest.chunks import Chunk, Derived, Lines
 from kubedossier.analytics.ingest.derivation import Derivation
 from kubedossier.analytics.ingest.row import Record, month_name
@@ -164,8 +165,12 @@ class Intake:
             self._reject(staged, record, reason)
         staged.look_alikes.update(derived.look_alikes)
         if derived.batch.num_rows:
-            with storage_errors("Writing to the archive"):
-                self._stage(staged, derived)
+            try:
+                with storage_errors("Writing to the archive"):
+                    self._stage(staged, derived)
+            except IntegrityError:
+                self._writer.refuse_other_place()  # then its files are missing for another reason
+                raise
 
     def _reject(self, staged: Staged, record: Record, reason: str) -> None:
         if self._rejects.has(record.source, record.raw):

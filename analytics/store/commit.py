@@ -101,6 +101,7 @@ class Writer:
                 make_root(root)
             self.root = root.resolve()  # the archive may be reached through a link; it holds none
             self._lock = lock(self.root, wait)
+            self._place = self.root.stat()
         try:
             with storage_errors(f"Opening the archive '{root}'"):
                 self._recover()
@@ -159,6 +160,7 @@ class Writer:
         """
         if self._failed:
             raise StorageError("The archive's storage failed before", hint="Run the command again.")
+        self.refuse_other_place()
         seq, prev = self.ledger.head
         entry: Entry = {
             **whole_text(body),  # what a user types or is called need not be UTF-8
@@ -224,6 +226,20 @@ class Writer:
                 f"Ledger entry {seq} was written, and the disk failed to make it durable: {error.strerror}",
                 hint="Check the disk, then run it again: what the archive has by then is counted as duplicate.",
             ) from error
+
+    def refuse_other_place(self) -> None:
+        """Refuse to write where the folder was moved away: another archive may lie there now, which is not locked.
+
+        Raises:
+            StorageError: it was.
+        """
+        with suppress(OSError):
+            if os.path.samestat(self._place, self.root.stat()):
+                return
+        raise StorageError(
+            f"The archive '{self.root}' was moved or deleted while it was written to",
+            hint="Nothing of this step was committed. Run it again where the archive is now.",
+        )
 
     def record_rollback(self) -> Entry:
         """Accept the archive as it is, where this machine has seen a later or another head; the ledger tells of it.

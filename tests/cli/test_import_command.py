@@ -7,6 +7,7 @@ import gzip
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -17,6 +18,7 @@ import pytest
 
 from kubedossier.analytics.ingest import importer
 from kubedossier.analytics.store.ledger import Ledger
+from kubedossier.analytics.store.verify import verify
 from kubedossier.cli import cli
 from kubedossier.cli.diagnostics import run
 
@@ -208,6 +210,146 @@ def test_an_interrupted_import_tells_what_it_archived(kubedossier, source, monke
     monkeypatch.setattr(importer, "import_files", interrupted)
     code, out, _ = kubedossier("import", source)
     assert (code, out.splitlines()[0]) == (130, "20 received: 20 new, 0 duplicate, 0 rejected")
+
+
+@pytest.fixture
+def while_read(monkeypatch, tmp_path):
+    """Makes a file of 3,000 events, and does something to it after the first of its blocks was read."""
+
+    def prepare(act, *, packed=False) -> Path:
+        path = tmp_path / "audit.log"
+        data = "".join(event(number) + "\n" for number in range(3000)).encode()
+        path.write_bytes(gzip.compress(data, 0) if packed else data)
+        blocks = importer._Source.blocks
+
+        acts = [act]
+
+        def acting(self):
+            for number, block in enumerate(blocks(self)):
+                if number == 1 and acts:
+                    acts.pop()(path)
+                yield block
+
+        monkeypatch.setattr(importer, "BLOCK_BYTES", 16384)
+        monkeypatch.setattr(importer._Source, "blocks", acting)
+        return path
+
+    return prepare
+
+
+def changed(root) -> list[object]:
+    return [one.get("changed") for one in Ledger.read(root).entries[-1]["source"]["files"]]
+
+
+@pytest.mark.parametrize("left", [0, 60_000])
+def test_what_a_file_loses_while_it_is_read_is_not_lost_in_silence(kubedossier, archive_path, while_read, left):
+    path = while_read(lambda path: os.truncate(path, left))
+    whole = path.read_bytes()
+    code, out, err = kubedossier("import", path)
+    assert code == 4
+    assert "'audit.log' became shorter while it was read" in err
+    assert changed(archive_path) == ["shrank"]
+    received, new, _, rejected = (int(word) for word in re.findall(r"\d+", out.splitlines()[0].replace(",", "")))
+    assert 0 < new < received < 3000
+    assert rejected == 1  # the event that was cut
+    path.write_bytes(whole)
+    code, out, _ = kubedossier("import", path)
+    assert (code, out.splitlines()[0]) == (0, f"3,000 received: {3000 - new:,} new, {new:,} duplicate, 0 rejected")
+
+
+def test_what_a_file_loses_before_it_is_opened_is_not_lost_in_silence(kubedossier, source, monkeypatch):
+    opened = importer._Source._open
+
+    def late(self):
+        os.truncate(source, 1000)
+        return opened(self)
+
+    monkeypatch.setattr(importer._Source, "_open", late)
+    code, _, err = kubedossier("import", source)
+    assert (code, "became shorter" in err) == (4, True)
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_file_that_grows_behind_what_was_read_is_told(kubedossier, archive_path, while_read, monkeypatch, packed):
+    def grow(path):
+        with path.open("ab") as file:
+            file.write(gzip.compress(event(4000).encode()) if packed else event(4000).encode())
+
+    changes = importer._Source._changed
+    path = while_read(lambda path: None, packed=packed)
+    monkeypatch.setattr(
+        importer._Source, "_changed", lambda self, *some, **more: grow(path) or changes(self, *some, **more)
+    )
+    code, out, err = kubedossier("import", path)
+    assert (code, out.split()[0]) == (0, "3,000")
+    assert "'audit.log' grew while it was read: import it again" in err
+    assert changed(archive_path) == ["grew"]
+    monkeypatch.undo()
+
+
+def test_what_a_file_gains_before_its_end_is_read(kubedossier, archive_path, while_read):
+    def grow(path):
+        with path.open("ab") as file:
+            file.write(event(4000).encode())
+
+    code, out, err = kubedossier("import", while_read(grow))
+    assert (code, out.split()[0], err) == (0, "3,001", "")
+    assert changed(archive_path) == [None]
+
+
+def test_a_file_that_is_replaced_while_it_is_read_is_read_as_it_was_and_told(kubedossier, archive_path, while_read):
+    def replace(path):
+        path.rename(path.with_suffix(".1"))
+        path.write_text(event(5000))
+
+    code, out, err = kubedossier("import", while_read(replace))
+    assert (code, out.split()[0]) == (0, "3,000")
+    assert "'audit.log' was replaced while it was read, and the new file was not" in err
+    assert changed(archive_path) == ["replaced"]
+
+
+def test_a_file_that_is_removed_while_it_is_read_is_read_whole(kubedossier, archive_path, while_read):
+    code, out, err = kubedossier("import", while_read(Path.unlink))
+    assert (code, out.split()[0], err) == (0, "3,000", "")
+
+
+@pytest.mark.parametrize("folder", ["tmp", "ledger", "events", "rejects", "seals"])
+def test_a_file_inside_the_archive_is_no_input_and_stays(kubedossier, archive_path, source, folder):
+    assert kubedossier("import", source)[0] == 0
+    (archive_path / folder).mkdir(exist_ok=True)
+    path = archive_path / folder / "mine.ndjson"
+    path.write_text(event(99))
+    code, out, err = kubedossier("import", path)
+    assert (code, out) == (2, "")
+    assert f"lies in '{folder}' of the archive itself" in err
+    assert path.read_text() == event(99)
+
+
+def test_a_file_beside_the_evidence_is_input(kubedossier, archive_path, source):
+    assert kubedossier("import", source)[0] == 0
+    (archive_path / "reports").mkdir()
+    (archive_path / "reports" / "mine.ndjson").write_text(event(99))
+    assert kubedossier("import", archive_path / "reports" / "mine.ndjson")[0] == 0
+
+
+@pytest.mark.parametrize("becomes", ["nothing", "another archive"])
+def test_an_archive_that_is_moved_away_while_it_is_written_to_is_told_and_no_other_takes_its_place(
+    kubedossier, archive_path, source, tmp_path, while_read, becomes
+):
+    assert kubedossier("import", source)[0] == 0
+
+    def move(_path):
+        archive_path.rename(tmp_path / "moved")
+        if becomes == "another archive":
+            assert subprocess.run(["cp", "-a", tmp_path / "moved", archive_path], check=False).returncode == 0
+
+    code, out, err = kubedossier("import", while_read(move))
+    assert (code, out) == (7, "")
+    assert "was moved or deleted" in err or "No such file" in err
+    for place in (tmp_path / "moved", archive_path):
+        if place.exists():
+            assert len(Ledger.read(place).entries) == 2
+            assert not verify(place).findings
 
 
 def test_a_reject_is_shown_as_it_is_and_harmless(kubedossier, source, tmp_path):

@@ -17,6 +17,12 @@ from kubedossier.cli.output import counted, write_line
 if TYPE_CHECKING:
     from kubedossier.analytics.ingest.staged import Receipt
 
+_CHANGES = {
+    "shrank": "became shorter while it was read: import what it was cut from",
+    "grew": "grew while it was read: import it again for what came later",
+    "replaced": "was replaced while it was read, and the new file was not: import it, too",
+}
+
 
 @click.command(
     epilog=example(
@@ -75,10 +81,12 @@ def command(
         wait=wait,
     )
     receipts: list[Receipt] = []
+    changes: tuple[tuple[str, str], ...] = ()
     try:
         with progress("Importing") as bar:
             for step in steps:
                 bar.show(step.file, step.bytes_read, step.bytes_total)
+                changes = step.changes
                 if step.receipt is not None:
                     receipts.append(step.receipt)
     except KeyboardInterrupt:
@@ -88,7 +96,14 @@ def command(
         _tell_counts(receipts)
         error.hint = f"{error.hint} {_what_stays(receipts, error)}".rstrip()
         raise
+    for name, change in changes:
+        warn(f"'{name}' {_CHANGES[change]}; nothing is stored twice")
     tell(receipts)
+    if any(change == "shrank" for _, change in changes):
+        raise IncompleteError(
+            "What a file lost while it was read may not have been seen; everything that was read is archived",
+            hint="Import it from where it is whole, such as the rotated file.",
+        )
 
 
 def _what_stays(receipts: Sequence[Receipt], error: KubedossierError) -> str:
