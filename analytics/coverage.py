@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import json
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
@@ -139,6 +140,29 @@ def subtract(span: Span, others: Iterable[Span]) -> list[Span]:
     return left
 
 
+class Cover:
+    """Ranges joined as they are added, for a ledger of many entries: each step costs little, however many there are."""
+
+    def __init__(self) -> None:
+        self._bounds: dict[str, tuple[list[datetime], list[datetime]]] = {}
+
+    def add(self, span: Span) -> None:
+        """Take a range in; an empty one is none."""
+        if span.start >= span.end:
+            return
+        starts, ends = self._bounds.setdefault(span.console, ([], []))
+        first, last = bisect_left(ends, span.start), bisect_right(starts, span.end)
+        if first < last:
+            span = Span(span.console, min(starts[first], span.start), max(ends[last - 1], span.end))
+        starts[first:last], ends[first:last] = [span.start], [span.end]
+
+    def missing(self, span: Span) -> list[Span]:
+        """What is left of a range without those that were added."""
+        starts, ends = self._bounds.get(span.console, ([], []))
+        first, last = bisect_right(ends, span.start), bisect_left(starts, span.end)
+        return subtract(span, [Span(span.console, starts[at], ends[at]) for at in range(first, last)])
+
+
 def naive(moment: datetime) -> datetime:
     """An aware moment as UTC without a zone, the form of the views."""
     return moment.astimezone(UTC).replace(tzinfo=None)
@@ -153,13 +177,13 @@ def _attested(ledger: Ledger, entry: Entry) -> Iterator[Span]:
 
 def _hidden(ledger: Ledger, entry: Entry) -> Iterator[Span]:
     """Where events may be hidden that a snapshot received and left to earlier entries, which were retracted since."""
-    if not ledger.retracted:
+    withdrawn = [one for one in ledger.retractions if one.seq < entry["seq"] < one.retracted_by and one.files]
+    if not withdrawn:
         return
     observed, added = entry.get("observed", {}), entry.get("added", {})
     repeated = {month for month, one in observed.items() if one["n"] > added.get(month, {"n": 0})["n"]}
-    since = {one["retracts"] for one in ledger.entries[entry["seq"] :] if one["type"] == "retract"}
-    for earlier in ledger.entries[: entry["seq"] - 1]:
-        for file in earlier.get("files", {}).get("add", ()) if earlier["id"] in since else ():
+    for one in withdrawn:
+        for file in one.files:
             if file["month"] in repeated and file["min_time"] and file["max_time"]:
                 end = read_time(file["max_time"]) + timedelta(microseconds=1)
                 yield Span(entry["console"], read_time(file["min_time"]), end)
@@ -167,13 +191,14 @@ def _hidden(ledger: Ledger, entry: Entry) -> Iterator[Span]:
 
 def _gap_rows(ledger: Ledger) -> Iterator[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
-    later: list[Span] = []
+    later = Cover()
     for entry in reversed(list(runs(ledger))):
         for gap in entry.get("gaps", ()):
             span = Span(entry.get("console") or "", read_time(gap["from"]), read_time(gap["to"]))
             facts = {"reason": gap["reason"], "snapshot": entry["id"]}
-            rows += [_span_row(part) | facts for part in subtract(span, later)]
-        later = merge([*later, *_attested(ledger, entry)])
+            rows += [_span_row(part) | facts for part in later.missing(span)]
+        for one in _attested(ledger, entry):
+            later.add(one)
     yield from sorted(rows, key=lambda row: tuple(row.values()))
 
 

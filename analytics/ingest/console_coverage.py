@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from kubedossier.analytics.coverage import Span, collected, merge, runs, subtract
+from kubedossier.analytics.coverage import Cover, Span, collected, runs
 from kubedossier.analytics.ingest.console_window import Window, WindowResult
 from kubedossier.analytics.ingest.times import from_micros, to_micros
 from kubedossier.analytics.store.ledger import Ledger, read_time, time_text
@@ -62,19 +62,15 @@ def _holes(ledger: Ledger, console: str) -> list[Span]:
     """Ranges between attested ones, and gaps that no later entry closed."""
     spans = [span for span in collected(ledger) if span.console == console]
     holes = [Span(console, a.end, b.start) for a, b in itertools.pairwise(spans)]
-    later: list[Span] = []
+    later = Cover()
     for entry in reversed(list(runs(ledger))):
         if entry.get("console") != console or entry.get("filtered") is not False:
             continue
         for gap in entry.get("gaps", ()):
             if gap["reason"] in _FILLABLE:
-                holes += subtract(Span(console, read_time(gap["from"]), read_time(gap["to"])), later)
-        later = merge(
-            [
-                *later,
-                *(Span(console, read_time(c["from"]), read_time(c["to"])) for c in entry.get("collected", ())),
-            ]
-        )
+                holes += later.missing(Span(console, read_time(gap["from"]), read_time(gap["to"])))
+        for one in entry.get("collected", ()):
+            later.add(Span(console, read_time(one["from"]), read_time(one["to"])))
     return holes
 
 

@@ -68,6 +68,15 @@ def time_text(moment: datetime) -> str:
     return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
 
+@dataclass(frozen=True, slots=True)
+class Retraction:
+    """An entry that was retracted: its number, that of the entry that did it, and the files it had added."""
+
+    seq: int
+    retracted_by: int
+    files: tuple[Entry, ...]
+
+
 @dataclass(frozen=True)
 class Ledger:
     """All entries up to one point, checked to be an unbroken chain.
@@ -124,6 +133,19 @@ class Ledger:
     def retracted(self) -> frozenset[str]:
         """Ids of entries that were retracted."""
         return frozenset(entry["retracts"] for entry in self.entries if entry["type"] == "retract")
+
+    @cached_property
+    def retractions(self) -> tuple[Retraction, ...]:
+        """The entries that were retracted, each as often as it was, in the order of the retractions."""
+        by_id: dict[str, Entry] = {}
+        found = []
+        for entry in self.entries:
+            if entry["type"] == "retract" and entry["retracts"] in by_id:
+                taken = by_id[entry["retracts"]]
+                files = tuple(taken.get("files", {}).get("add", ()))
+                found.append(Retraction(taken["seq"], entry["seq"], files))
+            by_id[entry["id"]] = entry
+        return tuple(found)
 
     @cached_property
     def files(self) -> dict[str, FileRef]:
