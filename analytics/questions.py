@@ -45,6 +45,9 @@ class Narrowing(TypedDict, total=False):
     source: str | None
 
 
+_MOST_ROWS = 2**63 - 1
+
+
 def parted(asked: Mapping[str, Any]) -> tuple[Narrowing, dict[str, Any]]:
     """Tell what narrows a question from the query's own parameters."""
     narrowing = {name: value for name, value in asked.items() if name in Narrowing.__annotations__}
@@ -114,6 +117,8 @@ def bound(query: Query, period: Period, limit: int | None, own: Mapping[str, Any
     if limit is not None:
         if limit < 0:
             raise UsageError(f"A limit is not negative, as {limit} is", hint="0 is all rows.")
+        if limit > _MOST_ROWS:
+            raise UsageError(f"A limit is not as large as {limit}", hint="0 is all rows.")
         own |= {"limit": limit or None} if any(one.name == "limit" for one in query.parameters) else {}
     known = {one.name: one for one in query.parameters if one.name not in given}
     for name in own:
@@ -144,7 +149,10 @@ def moment(value: Moment) -> datetime:
         except ValueError:
             raise UsageError(f"'{value}' is not a moment", hint="Write 2026-10-01 or 2026-10-01T08:30:00Z.") from None
     if isinstance(value, datetime):
-        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+        try:
+            return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+        except OverflowError:
+            raise UsageError(f"'{value}' is out of the range of moments in UTC") from None
     return datetime(value.year, value.month, value.day, tzinfo=UTC)
 
 

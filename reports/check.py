@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kubedossier.analytics.errors import IntegrityError, StorageError
+from kubedossier.analytics.store.plain import open_plain
 from kubedossier.analytics.store.verify import Finding
 from kubedossier.reports import check_evidence, check_rules
 from kubedossier.reports.check_document import Document, Rule
@@ -46,7 +47,7 @@ class Verdict:
 def is_report(path: Path) -> bool:
     """Whether a file is a PDF, by its first bytes."""
     try:
-        with path.open("rb") as handle:
+        with open_plain(path) as handle:
             return handle.read(5) == b"%PDF-"
     except OSError:
         return False

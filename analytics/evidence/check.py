@@ -94,7 +94,7 @@ class _State:
 
 def is_bundle(path: Path) -> bool:
     """Whether a path looks like a bundle rather than an archive: a file, or a folder with anything named bagit.txt."""
-    with suppress(PermissionError):  # of a folder: whoever reads what lies in it will say so
+    with suppress(OSError):  # whoever reads what lies there will say so
         return path.is_file() or os.path.lexists(path / "bagit.txt")
     return False
 

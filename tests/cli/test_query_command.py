@@ -148,6 +148,35 @@ def test_a_csv_cell(value, cell):
     assert safe_cell(value) == cell
 
 
+@pytest.mark.parametrize("form", ["table", "markdown"])
+def test_the_name_of_a_column_is_harmless(query, form):
+    result = query("--sql", 'select 1 as "a\x1b[31m\u202e", null as "\x1b]0;b"', "-f", form)
+    assert result.exit_code == 0
+    assert "[U+001B]" in result.stdout.replace("\\", "")
+    assert not {"\x1b", "\u202e"} & set(result.output)
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        ("top_users", "--limit", str(2**63)),
+        ("top_users", "--from", "9999-12-31T23:59:59-23:59"),
+        ("--sql", "select 1", "--from", "0001-01-01T00:00:00+23:59"),
+    ],
+)
+def test_a_number_or_a_moment_out_of_all_range_is_a_usage_error(query, asked):
+    with pytest.raises(UsageError):
+        query(*asked)
+
+
+def test_a_limit_that_is_larger_than_any_answer_is_all_of_it(query):
+    assert query("--sql", "select 1 as one", "--limit", str(2**63 - 1), "-f", "json").stdout.split() == [
+        "[",
+        '{"one":1}',
+        "]",
+    ]
+
+
 def test_a_file_has_the_format_of_its_suffix_and_is_whole(query, root, tmp_path):
     path = tmp_path / "users.parquet"
     result = query("top_users", "--period", "2026-10", "-o", str(path))

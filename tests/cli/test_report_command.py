@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -207,3 +208,24 @@ def test_a_wrong_framework_or_logo_is_a_usage_error_and_makes_nothing(archive, r
     assert code == 2
     assert option[1] in err
     assert not (archive / "reports").exists()
+
+
+@pytest.mark.parametrize("issued", ["9999-12-31T23:59:59-23:59", "0001-01-01T00:00:00+23:59", "yesterday"])
+def test_a_date_of_issue_that_is_none_is_a_usage_error(archive, run, issued):
+    code, out, err = run("--archive", str(archive), "report", "--period", "2026-10", "--issued", issued)
+    assert (code, out) == (2, b"")
+    assert "is not a date" in err
+
+
+@pytest.mark.parametrize("name", ["x" * 300, "x" * 300 + ".html"])
+def test_a_name_that_is_too_long_to_be_one_is_told_by_verify(archive, run, name):
+    code, _, err = run("--archive", str(archive), "verify", name)
+    assert code == 7
+    assert "File name too long" in err
+
+
+def test_verify_does_not_wait_for_a_pipe(archive, run, tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    code, _, err = run("--archive", str(archive), "verify", str(tmp_path / "pipe"))
+    assert code == 7
+    assert "There is no archive" in err

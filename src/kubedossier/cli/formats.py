@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import IO, TYPE_CHECKING
 
+from kubedossier.cli.output import visible
 from kubedossier.cli.sparklines import Trend
 from kubedossier.cli.tables import Heading, Table, draw, markdown
 
@@ -51,10 +52,10 @@ class Rows:
 
     @property
     def headings(self) -> list[Heading]:
-        """The columns as a table for people needs them."""
+        """The columns as a table for people needs them; in somebody's own SQL a name may be anything."""
         units = {one.name: one.unit for one in self.columns}
         spare = {name: place for place, name in enumerate(self.spare, 1)}
-        return [Heading(name, units.get(name, ""), spare.get(name, 0)) for name in self.fetched.names]
+        return [Heading(visible(name), units.get(name, ""), spare.get(name, 0)) for name in self.fetched.names]
 
 
 def for_people(rows: Rows, width: int, *, colour: bool) -> Table:

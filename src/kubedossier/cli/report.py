@@ -245,9 +245,9 @@ def _issued(text: str | None) -> datetime | None:
         return None
     try:
         moment = datetime.fromisoformat(text) if len(text) > 10 else datetime.combine(date.fromisoformat(text), time())
-    except ValueError:
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except (ValueError, OverflowError):
         raise UsageError(f"'{text}' is not a date", hint="Write 2026-11-01 or 2026-11-01T06:00:00Z.") from None
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
 def _rendered(report: Report, format_: str, paper: str) -> bytes:

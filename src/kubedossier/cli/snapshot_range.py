@@ -54,11 +54,11 @@ def _moment(option: str, text: str | None) -> datetime | None:
         return None
     try:
         moment = datetime.fromisoformat(text.strip())
-    except ValueError:
+        moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except (ValueError, OverflowError):
         raise UsageError(
             f"{option}: '{text}' is not a moment", hint="Write 2026-10-01 or 2026-10-01T08:30:00Z."
         ) from None
-    moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
     if not 2014 <= moment.year < 2100:
         raise UsageError(f"{option}: '{text}' lies outside of 2014 to 2099")
     return moment
