@@ -69,7 +69,7 @@ def actors(frame: pl.DataFrame, *, mark: str) -> Table:
     import polars as pl
 
     times = (pl.len().alias("actions"), pl.col("time").min().alias("first"), pl.col("time").max().alias("last"))
-    found = frame.group_by("user", "kind").agg(*times).iter_rows()
+    found = frame.lazy().group_by("user", "kind").agg(*times).collect(engine="streaming").iter_rows()
     ranked = sorted(found, key=lambda one: (not _is_person(one[0]), -one[2], one[0] or "", one[1]))
     rows = tuple(
         (

@@ -28,7 +28,7 @@ def held(frame: pl.DataFrame) -> pl.DataFrame:
     """Of the rows of denied requests, what their table counts with; names that come again and again are held once."""
     import polars as pl
 
-    return own_memory(frame.select("time", pl.col(_OF_DENIED).cast(pl.Categorical)))
+    return own_memory(frame.select("time", pl.col(_OF_DENIED).replace("", None).cast(pl.Categorical)))
 
 
 def held_anonymous(frame: pl.DataFrame) -> pl.DataFrame:
@@ -46,10 +46,11 @@ def denied(frame: pl.DataFrame, *, mark: str) -> Table:
     """Requests that the API servers refused, alike ones together, most first."""
     import polars as pl
 
-    keys = {f"of_{part}": pl.col(part).cast(pl.String).fill_null("") for part in _OF_DENIED}
-    of_group = (pl.len().alias("requests"), pl.col("time").last().alias("last"), pl.col("time", *_OF_DENIED).first())
-    alike = frame.group_by(**keys, maintain_order=True).agg(*of_group)
-    ranked = alike.sort("requests", *keys, descending=[True, *(False for _ in keys)])
+    amounts = (pl.len().alias("requests"), pl.col("time").first(), pl.col("time").last().alias("last"))
+    alike = frame.group_by(_OF_DENIED, maintain_order=True).agg(*amounts)
+    least = alike["requests"].top_k(DENIED_SHOWN).min() or 0
+    many = alike.filter(pl.col("requests") >= least).with_columns(pl.col(_OF_DENIED).cast(pl.String))
+    ranked = many.sort("requests", *_OF_DENIED, descending=[True, *(False for _ in _OF_DENIED)])
     rows = tuple(
         (
             value(row["user"]),
@@ -69,7 +70,7 @@ def denied(frame: pl.DataFrame, *, mark: str) -> Table:
             (34, 30, 11, 12.5, 12.5),
         ),
         rows=rows,
-        total=ranked.height,
+        total=alike.height,
         note="Forbidden by authorization, or answered with 401 or 403. Alike requests stand together.",
         empty="No request was denied in this period.",
         mark=mark,

@@ -113,6 +113,7 @@ def test_an_untouched_bundle_passes_packed_and_unpacked(october, bag):
         assert (verdict.events, verdict.month) == (77, "2026-10")
 
 
+@pytest.mark.skipif(shutil.which("zstd") is None, reason="zstd is not installed")
 def test_every_command_in_the_readme_works(october, bag, tmp_path, stored):
     shutil.copy(october, bag.parent)
     program = tmp_path / "bin"
