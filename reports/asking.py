@@ -84,14 +84,21 @@ class _Asking:
         self.marks[topic] = self.collection.add(answer, about=about, rows=rows)
 
     def keep_some(
-        self, topic: str, name: str, held: Callable[[pl.DataFrame], Held], like: tuple[str, str], about: str = ""
+        self,
+        topic: str,
+        name: str,
+        held: Callable[[pl.DataFrame], Held],
+        like: tuple[str, str],
+        about: str = "",
+        total: int | None = None,
     ) -> list[Held]:
         """An answer that may be too large; gives what ``held`` keeps of each part.
 
-        ``like`` is a topic with the same period, and its column with the most rows that there can be on a day.
+        ``like`` is a topic with the same period, and its column with the most rows that there can be on a day;
+        ``total`` is how many there are in all, where that is known.
         """
         days = self.answers[like[0]]
-        parts = parts_of(days.period, days.frame.select("date", like[1]).iter_rows())
+        parts = parts_of(days.period, days.frame.select("date", like[1]).iter_rows(), total)
         answer, rows, kept = gathered(self.archive, name, parts, days, held)
         self.keep(topic, answer, about, rows)
         self.archive.release()
@@ -132,8 +139,14 @@ def ask(archive: Archive, period: Period) -> Asked:
     )
     refused = asking.keep_some("denied_requests", "denied_requests", request_tables.held, ("activity", "denied"))
     asking.frames["denied_requests"] = pl.concat(refused)
+    # Whoever has no identity has this name, too: where it is rare, the answer is small.
+    unnamed = int(asking.answers["users"].frame.filter(pl.col("user") == "system:anonymous")["events"].sum())
     anonymous = asking.keep_some(
-        "anonymous_access", "anonymous_access", request_tables.held_anonymous, ("activity", "events")
+        "anonymous_access",
+        "anonymous_access",
+        request_tables.held_anonymous,
+        ("activity", "events"),
+        total=unnamed,
     )
     asking.frames["anonymous_access"] = pl.concat(anonymous)
     keep("activity_before", archive.answer("activity_by_day", period=before), "-before")

@@ -73,10 +73,13 @@ def gathered(
     return whole, writer.written(), kept
 
 
-def parts_of(period: Period, rows: Iterable[tuple[date, int]]) -> Iterator[Period]:
-    """A period in parts of whole days with not too many rows; ``rows`` are the most of each day, in order."""
+def parts_of(period: Period, rows: Iterable[tuple[date, int]], total: int | None = None) -> Iterator[Period]:
+    """A period in parts of whole days with not too many rows.
+
+    ``rows`` are the most of each day, in order; ``total`` is how many there are in all, where that is known.
+    """
     start, seen = period.start, 0
-    for day, number in rows:
+    for day, number in () if total is not None and total <= PART_ROWS else rows:
         midnight = datetime.combine(day, time(), UTC)
         if seen and seen + number > PART_ROWS and midnight > start:
             yield Period(start, midnight, period.label)
