@@ -69,10 +69,6 @@ class StorageError(KubedossierError):
     meaning = "the storage failed"
 
 
-class ReplacedError(StorageError):
-    """A file is gone, since a later entry of the ledger replaced it by another with the same events."""
-
-
 class BusyError(KubedossierError):
     """Another writer holds the archive."""
 

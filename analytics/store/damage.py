@@ -12,12 +12,16 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
-from kubedossier.analytics.errors import IntegrityError, ReplacedError
+from kubedossier.analytics.errors import IntegrityError, StorageError
 from kubedossier.analytics.schema import FileRef
 from kubedossier.analytics.store.ledger import Ledger
 
 _Made = TypeVar("_Made")
 _MOST_RETRIES = 5
+
+
+class ReplacedError(StorageError):
+    """A file is gone, since a later entry of the ledger replaced it by another with the same events."""
 
 
 def refuse_other_size(root: Path, file: FileRef) -> os.stat_result | None:

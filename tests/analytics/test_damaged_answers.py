@@ -13,10 +13,10 @@ import hard_archive
 import pytest
 
 from kubedossier.analytics.archive import Archive
-from kubedossier.analytics.errors import IntegrityError, ReplacedError
+from kubedossier.analytics.errors import IntegrityError
 from kubedossier.analytics.store import intact
 from kubedossier.analytics.store.compact import compact
-from kubedossier.analytics.store.damage import settled
+from kubedossier.analytics.store.damage import ReplacedError, settled
 from kubedossier.analytics.store.ledger import Ledger
 from kubedossier.analytics.store.retention import collect_garbage
 

@@ -13,10 +13,10 @@ import polars as pl
 import pytest
 
 from kubedossier.analytics.archive import Archive
-from kubedossier.analytics.errors import IntegrityError, ReplacedError
+from kubedossier.analytics.errors import IntegrityError
 from kubedossier.analytics.periods import parse_period
 from kubedossier.analytics.store.compact import compact
-from kubedossier.analytics.store.damage import settled
+from kubedossier.analytics.store.damage import ReplacedError, settled
 from kubedossier.analytics.store.retention import collect_garbage
 from kubedossier.analytics.thresholds import Thresholds
 from kubedossier.reports import asking
