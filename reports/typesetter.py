@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import gc
 import json
 
 from kubedossier.reports import render
 from kubedossier.reports.confinement import child
 from kubedossier.reports.model import Report
 from kubedossier.reports.press import Paper
+
+_OBJECTS_BETWEEN_COLLECTIONS = 50_000
+"""The renderer makes many objects that last as long as the document, and few that only the collector frees: looking
+for those after every 700 new ones, as Python does, is a tenth of the work and finds next to nothing."""
 
 
 def typeset(job: tuple[Report, Paper, tuple[str, ...]] | None) -> bytes:
@@ -19,4 +24,5 @@ def typeset(job: tuple[Report, Paper, tuple[str, ...]] | None) -> bytes:
 
 
 if __name__ == "__main__":
+    gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
     child(typeset, prepare=render.versions)
