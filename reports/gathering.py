@@ -60,12 +60,13 @@ def gathered(
         writer.add(answer)
         kept.append(held(answer.frame))
         rules.update(answer.rules)
+        last = replace(answer, fetched=answer.fetched.none())
+        del answer  # before the next part is there
     assert writer is not None
     span = {"period_start": naive(like.period.start), "period_end": naive(like.period.end)}
     whole = replace(
-        answer,
-        parameters={**answer.parameters, **span},
-        fetched=answer.fetched.none(),
+        last,
+        parameters={**last.parameters, **span},
         period=like.period,
         mixed=like.mixed,
         rules=tuple(sorted(rules)),

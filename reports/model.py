@@ -7,6 +7,7 @@ as it was received and is made visible by ``text`` when it is shown.
 
 from __future__ import annotations
 
+import zlib
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
@@ -152,12 +153,23 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class Attachment:
-    """A file inside the PDF."""
+    """A file inside the PDF.
+
+    Attributes:
+        packed: its bytes as zlib packs them, which is how they lie in the PDF.
+        size_bytes: of the bytes themselves.
+    """
 
     name: str
     description: str
     relationship: Literal["Data", "Source"]
-    data: bytes
+    packed: bytes
+    size_bytes: int
+
+    @property
+    def data(self) -> bytes:
+        """Its bytes."""
+        return zlib.decompress(self.packed)
 
 
 @dataclass(frozen=True, slots=True)

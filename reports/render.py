@@ -163,7 +163,7 @@ def _finisher(report: Report) -> Any:
         **{section.id: f"Go to section {section.number}, {section.title}" for section in report.sections},
         **{one.mark.lower(): f"Go to evidence {one.mark}, {one.title}" for one in report.evidence},
     }
-    return finisher(targets)
+    return finisher(targets, [(item.packed, item.size_bytes) for item in report.attachments])
 
 
 def _weasyprint() -> Any:

@@ -60,7 +60,11 @@ def html_bytes(report: Report) -> bytes:
         icon=_data_url("image/svg+xml", _ICON.encode()),
         logo=_data_url(logo.mime, logo.data) if logo else "",
         own=tuple(Markup(one) for one in own),  # noqa: S704 - escaped and checked where they were filled
-        files={one.name: _data_url(_mime(one.name), one.data) for one in report.attachments if _fits(one.data)},
+        files={
+            one.name: _data_url(_mime(one.name), one.data)
+            for one in report.attachments
+            if one.size_bytes <= ATTACHED_BYTES
+        },
     )
     return (page + "\n").encode()
 
@@ -92,10 +96,6 @@ def _data_url(mime: str, data: bytes) -> str:
 
 def _mime(name: str) -> str:
     return "application/json" if name.endswith(".json") else "text/csv"
-
-
-def _fits(data: bytes) -> bool:
-    return len(data) <= ATTACHED_BYTES
 
 
 @cache

@@ -121,6 +121,7 @@ def test_without_an_earlier_record_nobody_is_new(hostile_report):
 
 def test_the_seal_is_the_digest_of_the_manifest_and_the_manifest_holds_every_file(busy_report):
     files = {item.name: item.data for item in busy_report.attachments}
+    assert [item.size_bytes for item in busy_report.attachments] == [len(data) for data in files.values()]
     assert hashlib.sha256(files[MANIFEST_NAME]).hexdigest() == busy_report.cover.seal
     manifest = json.loads(files.pop(MANIFEST_NAME))
     assert {one["file"]: one["file_sha256"] for one in manifest["queries"]} == {

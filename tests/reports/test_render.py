@@ -220,3 +220,10 @@ def test_the_report_says_where_a_missing_library_gives_it_other_bytes(quiet_repo
 def test_the_cover_draws_its_rule_under_an_organisation_alone(busy_report, quiet_report):
     assert '<div class="rule">' in render.html(busy_report)
     assert '<div class="rule">' not in render.html(quiet_report)
+
+
+def test_files_that_are_not_those_that_were_packed_make_no_pdf(quiet_report):
+    first, *others = quiet_report.attachments
+    other = dataclasses.replace(first, size_bytes=first.size_bytes + 1)
+    with pytest.raises(ValueError, match="not in the order"):
+        render.pdf_bytes(dataclasses.replace(quiet_report, attachments=(other, *others)))
