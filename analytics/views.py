@@ -7,6 +7,7 @@ gave may become part of the text: such values stand in the table ``filter_values
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -58,19 +59,26 @@ def is_native(source_format: str) -> bool:
     return source_format.startswith(NATIVE_PREFIX)
 
 
-def records_sql(relations: tuple[str, ...], scope: Scope) -> str:
-    """The view ``records``: all that was archived, also the earlier stages of a request."""
+def records_sql(relations: tuple[str, ...], scope: Scope, asked: Collection[str] = ADDED_COLUMNS) -> str:
+    """The view ``records``: all that was archived, also the earlier stages of a request.
+
+    ``asked`` are the words of the SQL that is asked of the view: an added column that none of them names may be
+    missing, for a database takes as long to plan it as to read the rest.
+    """
     union = "\nunion all\n".join(f"select * from {one}" for one in relations)
-    return _narrowed(f"select * from ({union})", scope)
+    return _narrowed(f"select * from ({union})", scope, asked)
 
 
-def events_sql(complete: str | None, incomplete: str | None, scope: Scope) -> str:
+def events_sql(
+    complete: str | None, incomplete: str | None, scope: Scope, asked: Collection[str] = ADDED_COLUMNS
+) -> str:
     """The view ``events``: records less those that one of a higher stage with the same ``audit_key`` replaces.
 
     Args:
         complete: relation of the files whose rows nothing can hide.
         incomplete: relation of the other files; None skips the whole question.
         scope: what to let pass, after the stages are settled.
+        asked: as of ``records_sql``.
     """
     parts = []
     if complete is not None:
@@ -84,7 +92,7 @@ def events_sql(complete: str | None, incomplete: str | None, scope: Scope) -> st
             f"where not exists (select 1 from ({ranked.format(f'({keys})')}) as stages\n"
             f"  where stages.audit_key = shown.audit_key and stages.top > {_rank('shown.')})"
         )
-    return _narrowed("select * from (" + "\nunion all\n".join(parts) + ")", scope)
+    return _narrowed("select * from (" + "\nunion all\n".join(parts) + ")", scope, asked)
 
 
 def kept(relation: str, retracted: frozenset[str]) -> str:
@@ -120,7 +128,7 @@ def quoted(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def _narrowed(base: str, scope: Scope) -> str:
+def _narrowed(base: str, scope: Scope, asked: Collection[str]) -> str:
     conditions = []
     if scope.start is not None:
         conditions.append(f"time >= {_moment(scope.start)}")
@@ -137,10 +145,12 @@ def _narrowed(base: str, scope: Scope) -> str:
         else:
             conditions.append(f"{FILTERS[name]} in (select value {chosen})")
     where = "\nwhere " + "\n  and ".join(conditions) if conditions else ""
-    return (
-        f"select *, {_TACTICS} as tactics, {_EVENT_BLOB} as event_blob\nfrom (select *, {_TECHNIQUES} from ({base}))"
-        + where
-    )
+    added = [
+        f", {sql} as {name}" for name, sql in (("tactics", _TACTICS), ("event_blob", _EVENT_BLOB)) if name in asked
+    ]
+    if added or where or not {"techniques", "technique_source"}.isdisjoint(asked):
+        base = f"select *, {_TECHNIQUES} from ({base})"
+    return f"select *{''.join(added)}\nfrom ({base})" + where
 
 
 def _moment(moment: datetime) -> str:
