@@ -106,19 +106,20 @@ def cited(acts: Sequence[Actions], findings: Sequence[Finding], *, mark: str) ->
     """
     import polars as pl
 
-    rules = _rules_by_event(findings)
-    if rules is None:
+    citing = [one for one in findings if one.rating == "exception" and one.events]
+    if not citing:
         return None
     alike = ("user", "source_ips", "cluster", "kind", "action", "denied", "rules")
     run = pl.any_horizontal(pl.col(name).ne_missing(pl.col(name).shift()) for name in alike).cum_sum().alias("run")
-    above = EventIds.joined(one.events for one in findings if one.rating == "exception")
-    places = [
-        some.with_events(above).read("event_id", "source_ips").with_columns(pl.lit(at).alias("of"))
-        for at, some in enumerate(acts)
-    ]
+    chosen: list[Actions] = []
+    for place, some in reversed(list(enumerate(acts))):
+        rules = _rules_of(some, citing)
+        for later in chosen:
+            rules = rules * ~some.are_of(later.events())
+        marked = some.frame.with_columns(rules.alias("rules"), pl.lit(place).alias("of"))
+        chosen.append(Actions(marked.filter(pl.col("rules") > 0), some.store))
     ordered = (
-        pl.concat([one.join(rules, on="event_id") for one in places])
-        .unique("event_id", keep="last")
+        pl.concat([one.read("event_id", "source_ips") for one in chosen])
         .sort("time", "event_id")
         .with_columns(pl.col("source_ips").fill_null([]))
     )
@@ -128,8 +129,11 @@ def cited(acts: Sequence[Actions], findings: Sequence[Finding], *, mark: str) ->
         .agg(pl.first("of", "row", "rules"), pl.last("time").alias("last"), pl.len().alias("number"))
     )
     shown = runs.head(CITED_SHOWN)
-    firsts = [next(iter(acts[of].where(pl.col("row") == row))) for of, row in shown.select("of", "row").iter_rows()]
-    rows = shown.select("last", "number", "rules").iter_rows()
+    firsts: dict[tuple[int, int], Action] = {}
+    for of, some in enumerate(acts):
+        first = some.where(pl.col("row").is_in(shown.filter(of=of)["row"].to_list()))
+        firsts |= zip(((of, row) for row in first.frame["row"]), first, strict=True)
+    names = [one.rule for one in citing]
     return Table(
         id="cited-actions",
         title="What the exceptions rest on",
@@ -138,7 +142,10 @@ def cited(acts: Sequence[Actions], findings: Sequence[Finding], *, mark: str) ->
             ("time", "value", "value", "text", "value"),
             (12, 27, 32, 16, 13),
         ),
-        rows=tuple(_cited(first, *more) for first, more in zip(firsts, rows, strict=True)),
+        rows=tuple(
+            _cited(firsts[of, row], last, number, [name for bit, name in enumerate(names) if rules >> bit & 1])
+            for of, row, last, number, rules in shown.select("of", "row", "last", "number", "rules").iter_rows()
+        ),
         total=runs.height,
         note=f"{counted(ordered.height, 'action')} by time; alike ones in sequence stand in one row. An event is "
         "named by the start of its id.",
@@ -147,18 +154,15 @@ def cited(acts: Sequence[Actions], findings: Sequence[Finding], *, mark: str) ->
     )
 
 
-def _rules_by_event(findings: Sequence[Finding]) -> pl.DataFrame | None:
-    """The events that exceptions cite, each with their rules; None without any."""
+def _rules_of(acts: Actions, citing: Sequence[Finding]) -> pl.Series:
+    """Of each action, which findings cite it: the first one is the lowest bit."""
     import polars as pl
 
-    citing = [one for one in findings if one.rating == "exception" and one.events]
-    if not citing:
-        return None
-    each = [pl.DataFrame({"event_id": one.events.array()}).with_columns(rules=pl.lit(one.rule)) for one in citing]
-    return pl.concat(each).group_by("event_id").agg(pl.col("rules").str.join(", "))
+    none = pl.repeat(0, len(acts), dtype=pl.UInt64, eager=True)
+    return sum((acts.are_of(one.events).cast(pl.UInt64) * 2**bit for bit, one in enumerate(citing)), start=none)
 
 
-def _cited(first: Action, last: datetime, number: int, rules: str) -> tuple[Cell, ...]:
+def _cited(first: Action, last: datetime, number: int, rules: Sequence[str]) -> tuple[Cell, ...]:
     """One row of alike actions: the first is shown, the others are counted."""
     more = f"and {number - 1:,} more" if number > 1 else ""
     until = f"{first.time:%H:%M}\u2013{last:%H:%M}" if number > 1 else f"{first.time:%H:%M:%S}"
@@ -167,7 +171,7 @@ def _cited(first: Action, last: datetime, number: int, rules: str) -> tuple[Cell
         at(first.time, f"{first.time:%a} {first.time.day} {first.time:%b}", until),
         value(first.user, ", ".join(first.addresses)),
         value(f"{first.action} {first.target}".strip() or None, bound, more, first.cluster or ""),
-        Cell(text=rules),
+        Cell(text=", ".join(rules)),
         value(first.event_id[:12], more),
     )
 
@@ -180,7 +184,7 @@ def actions(acts: Actions, above: EventIds, *, mark: str) -> Table:
     import polars as pl
 
     group = (
-        pl.when(pl.col("row").is_in(acts.rows_with(above)))
+        pl.when(acts.are_of(above))
         .then(3)
         .when(pl.col("is_new") & ~pl.col("denied"))
         .then(0)

@@ -90,15 +90,15 @@ class Actions:
         return cls._kept(frame)
 
     @classmethod
-    def from_rows(cls, frame: pl.DataFrame, new: Newcomers) -> Actions:
-        """From the rows of an answer, of which nothing else is held any longer."""
+    def from_rows(cls, frame: pl.DataFrame) -> Actions:
+        """From the rows of an answer, of which nothing else is held any longer; none is told to be new."""
         import polars as pl
 
         parts = [pl.col(name).replace("", None) for name in _TARGET]
         target = pl.concat_str(parts, separator="/", ignore_nulls=True).alias("target")
         nothing: dict[str, Any] = {"detail": pl.List(pl.String), "impersonated_user": pl.String}
         missing = [pl.lit(None, kind).alias(name) for name, kind in nothing.items() if name not in frame.columns]
-        flags = (denials(frame).alias("denied"), new.took(frame).alias("is_new"))
+        flags = (denials(frame).alias("denied"), pl.lit(False).alias("is_new"))
         return cls._kept(frame.with_columns(target, *missing, *flags).select(*_COLUMNS))
 
     @classmethod
@@ -129,6 +129,10 @@ class Actions:
         starts = accumulate((len(one) for one in parts[:-1]), initial=0)
         frames = [one.frame.with_columns(pl.col("row") + start) for one, start in zip(parts, starts, strict=True)]
         return cls(pl.concat(frames), pa.concat_tables([one.store for one in parts]))
+
+    def told(self, new: Newcomers) -> Actions:
+        """The same, told which are of newcomers."""
+        return Actions(self.frame.with_columns(new.took(self.read("source_ips")).alias("is_new")), self.store)
 
     def to_compare(self) -> Actions:
         """The same without what only those of the report's own period are asked for."""
@@ -211,21 +215,12 @@ class Actions:
         chosen = pl.Series([one for one in minutes.to_list() if hours.excludes(one)], dtype=minutes.dtype)
         return self.where(minute.is_in(chosen.implode()))
 
-    def with_events(self, events: EventIds) -> Actions:
-        """Those that some events tell of."""
-        import polars as pl
-
-        return self.where(pl.col("row").is_in(self.rows_with(events)))
-
-    def rows_with(self, events: EventIds) -> pl.Series:
-        """The rows of the store that some events tell of."""
+    def are_of(self, events: EventIds) -> pl.Series:
+        """Whether each is what one of some events tells of."""
         import polars as pl
         import pyarrow.compute as pc
 
-        if not events:
-            return pl.Series(dtype=pl.UInt32).implode()
-        found = pc.indices_nonzero(pc.is_in(self.store["event_id"], events.array()))
-        return pl.Series(found, dtype=pl.UInt32).implode()
+        return pl.Series(pc.is_in(self._stored("event_id")["event_id"], events.array()), dtype=pl.Boolean)
 
     def users(self) -> Counter[str]:
         """How many of each user; one without a name is ``""``."""

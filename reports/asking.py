@@ -134,9 +134,7 @@ def ask(archive: Archive, period: Period) -> Asked:
         keep(name, archive.answer(name, period=period, limit=0))
     coverage_before = archive.answer("coverage", period=before)
     new = asking.keep_new() if has_past(coverage_before) else Newcomers.none()
-    acts = asking.keep_some(
-        "privileged_actions", "privileged_actions", lambda rows: Actions.from_rows(rows, new), ("activity", "events")
-    )
+    acts = asking.keep_some("privileged_actions", "privileged_actions", Actions.from_rows, ("activity", "events"))
     refused = asking.keep_some("denied_requests", "denied_requests", request_tables.held, ("activity", "denied"))
     asking.frames["denied_requests"] = pl.concat(refused)
     # Whoever has no identity has this name, too: where it is rare, the answer is small.
@@ -155,13 +153,13 @@ def ask(archive: Archive, period: Period) -> Asked:
     acts_before = asking.keep_some(
         "privileged_before",
         "privileged_actions",
-        lambda rows: Actions.from_rows(rows, Newcomers.none()).to_compare(),
+        lambda rows: Actions.from_rows(rows).to_compare(),
         ("activity_before", "events"),
         "-before",
     )
     archive.release()
     kept = (asking.answers, asking.marks, asking.collection, asking.frames)
-    return Asked(*kept, new, Actions.joined(acts), Actions.joined(acts_before))
+    return Asked(*kept, new, Actions.joined(acts).told(new), Actions.joined(acts_before))
 
 
 def has_past(coverage_before: Answer) -> bool:

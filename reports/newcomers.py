@@ -55,14 +55,15 @@ class Newcomers:
 
         if self.users.is_empty() and self.addresses.is_empty():
             return pl.repeat(False, actions.height, dtype=pl.Boolean, eager=True)
-        kinds = {user: user_kind(user) for user in actions["user"].unique().to_list()}
+        names = actions["user"].unique().cast(pl.String)
+        kinds = {user: user_kind(user) for user in names.to_list()}
         user, row = pl.col("user"), pl.int_range(pl.len(), dtype=pl.UInt32)
         each = actions.select(row.alias("row"), pl.col("source_ips").alias("address")).explode("address")
         found = each.join(self.addresses.to_frame("address"), on="address", how="semi")
         outside = found.filter(~inside(found["address"]))
         people = user.is_in([one for one, kind in kinds.items() if kind == "human"])
         parts = user.is_in([one for one, kind in kinds.items() if kind in ("node", "system")])
-        is_new = user.is_in(self.users.implode()).fill_null(False)
+        is_new = user.is_in(names.filter(names.is_in(self.users.implode())).to_list()).fill_null(False)
         came, came_outside = (row.is_in(one["row"].unique().implode()) for one in (found, outside))
         from_new = pl.when(people.fill_null(False)).then(came).otherwise(came_outside)
         return actions.select(~parts.fill_null(False) & (is_new | from_new)).to_series()

@@ -53,7 +53,7 @@ def observed(
         previous_short=f"{period.previous().start:%b}" if period.is_month else "before",
         actions=asked.actions,
         actions_before=asked.actions_before,
-        grave=Actions.from_rows(asked.frame("grave_changes"), asked.new),
+        grave=Actions.from_rows(asked.frame("grave_changes")).told(asked.new),
         files_checked=checked,
         retracted=sum(entry["type"] == "retract" for entry in archive.ledger.entries),
         rollbacks=sum("rollback" in entry for entry in archive.ledger.entries),

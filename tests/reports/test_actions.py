@@ -17,7 +17,6 @@ from kubedossier.reports.actions import Action, Actions
 from kubedossier.reports.event_ids import EventIds
 from kubedossier.reports.frequency import bulk_reads, bursts
 from kubedossier.reports.judgements import Finding
-from kubedossier.reports.newcomers import Newcomers
 from kubedossier.reports.telling import where_when, who_when
 from kubedossier.reports.text import sentence
 
@@ -89,8 +88,8 @@ def test_parts_that_are_joined_are_the_whole(seed):
     parts = [Actions.of(acts[:100]), Actions.of([]), Actions.of(acts[100:])]
     whole = Actions.joined(parts)
     assert list(whole) == acts
-    assert list(whole.with_events(Actions.of(acts[::7]).events())) == acts[::7]
-    assert list(whole.with_events(EventIds())) == []
+    assert whole.are_of(Actions.of(acts[::7]).events()).arg_true().to_list() == list(range(0, 300, 7))
+    assert not whole.are_of(EventIds()).any()
     assert list(whole.of_newcomers()) == [one for one in acts if one.is_new and not one.denied]
     assert list(whole.without({"eve@example.com", ""})) == [
         one for one in acts if one.user and one.user != "eve@example.com"
@@ -171,7 +170,7 @@ def test_of_the_rows_of_an_answer_nothing_else_is_held():
         },
         schema_overrides={"name": pl.String, "cluster": pl.String, "source_ips": pl.List(pl.String)},
     )
-    found = Actions.from_rows(rows, Newcomers.none())
+    found = Actions.from_rows(rows)
     assert list(found) == [
         Action(START, "eve", "exec", None, True, False, "create", "pods/exec", (), (), "00" * 32),
     ]

@@ -20,7 +20,6 @@ from kubedossier.reports.build import build
 from kubedossier.reports.evidence import written
 from kubedossier.reports.gathering import BY_EVENT, parts_of
 from kubedossier.reports.model import Request
-from kubedossier.reports.newcomers import Newcomers
 
 from .conftest import ACTIONS, CLUSTERS, NOVEMBER, event, snapshot
 from .conftest import OCTOBER as FIRST
@@ -96,7 +95,7 @@ def test_requests_without_an_identity_are_counted_in_parts_as_at_once(tmp_path):
 
 @pytest.mark.parametrize(
     "held",
-    [request_tables.held, lambda rows: Actions.from_rows(rows, Newcomers.none()).frame],
+    [request_tables.held, lambda rows: Actions.from_rows(rows).frame],
     ids=["denied requests", "privileged actions"],
 )
 def test_what_is_held_of_the_rows_keeps_none_of_their_memory(busy, held):
