@@ -73,6 +73,8 @@ def _texts(column: pa.Array, slow: Callable[[object], str]) -> pa.Array:
         return pc.binary_join_element_wise('"', column, '"', "")
     if pa.types.is_integer(kind) or pa.types.is_boolean(kind):
         return column.cast(pa.string())
+    if pa.types.is_date32(kind):
+        return pc.binary_join_element_wise('"', column.cast(pa.string()), '"', "")
     if pa.types.is_timestamp(kind) and kind.unit == "us":
         moments = column.cast(pa.timestamp("us")).cast(pa.string())
         return pc.binary_join_element_wise('"', pc.replace_substring(moments, " ", "T"), 'Z"', "")

@@ -134,10 +134,6 @@ class Actions:
         """The same, told which are of newcomers."""
         return Actions(self.frame.with_columns(new.took(self.read("source_ips")).alias("is_new")), self.store)
 
-    def to_compare(self) -> Actions:
-        """The same without what only those of the report's own period are asked for."""
-        return Actions(self.frame, self.store.select(["target"]))
-
     def __len__(self) -> int:
         """How many there are."""
         return self.frame.height

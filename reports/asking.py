@@ -6,18 +6,22 @@ digests of the ledger: a number from a damaged file would be worse than no repor
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib import resources
-from typing import TYPE_CHECKING
+from textwrap import indent
+from typing import TYPE_CHECKING, Any
 
 from kubedossier.analytics.answers import Answer
-from kubedossier.analytics.catalogue import Query, load
+from kubedossier.analytics.catalogue import Query, packaged, parse
 from kubedossier.analytics.errors import IntegrityError
 from kubedossier.analytics.figures import MISSING
+from kubedossier.analytics.thresholds import BulkSecrets
 from kubedossier.reports import request_tables
 from kubedossier.reports.actions import Actions
+from kubedossier.reports.before import Before
 from kubedossier.reports.evidence import Collection, Written, written
 from kubedossier.reports.gathering import BY_EVENT, Held, gathered, own_memory, parts_of
 from kubedossier.reports.newcomers import Newcomers
@@ -30,12 +34,15 @@ if TYPE_CHECKING:
     from kubedossier.analytics.periods import Period
 
 _RANKED = ("cluster_ranking", "provider_ranking", "account_ranking")
+_OF_THE_RECORD = ("gaps", "grave_changes", "receipts", "windows")
+_OF_THEM = re.compile(r"^( *)from (privileged_actions)$", re.MULTILINE)
+_OF_ACTIONS = ("privileged_counts", "bulk_readers")
 _NEW = ("first_seen_users", "first_seen_ips")
 QUERIES = (
     "activity_by_day", "coverage", "coverage_by_cluster", "gaps", "grave_changes", "receipts", "windows",
-    "techniques_by_day", "tactics_by_day", "top_users", "user_days", *_RANKED, *_NEW, *BY_EVENT,
+    "techniques_by_day", "tactics_by_day", "top_users", "user_days", *_RANKED, *_NEW, *BY_EVENT, *_OF_ACTIONS,
 )  # fmt: skip
-"""Names of all that a report asks: what is new, only where the archive has a past."""
+"""Names of all that a report asks: what is new, and what was before, only where the archive has a past."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +54,7 @@ class Asked:
         marks: the evidence mark of each.
         frames: by topic, what is needed of those rows.
         new: the identities and addresses that are new in the period.
-        actions, actions_before: privileged actions of the period and of the one before.
+        actions: privileged actions of the period; before: what is compared with them of the one before.
     """
 
     answers: dict[str, Answer]
@@ -56,7 +63,7 @@ class Asked:
     frames: dict[str, pl.DataFrame]
     new: Newcomers
     actions: Actions
-    actions_before: Actions
+    before: Before
 
     def frame(self, topic: str) -> pl.DataFrame:
         """The rows of an answer, or what is needed of them."""
@@ -114,9 +121,23 @@ class _Asking:
             self.archive.release()
         return Newcomers.of(self.frames["first_seen_users"]["user"], self.frames["first_seen_ips"]["source_ip"])
 
+    def keep_before(self, before: Period, bulk: BulkSecrets) -> Before:
+        """What the actions of the period before are compared by."""
+        like = self.answers["activity_before"].source
+        own: dict[str, dict[str, Any]] = {
+            "privileged_counts": {},
+            "bulk_readers": {"secrets": bulk.secrets, "minutes": bulk.within_minutes},
+        }
+        for name, values in own.items():
+            answer = self.archive.ask(_own_queries()[name], period=before, source=like, limit=0, **values)
+            self.keep(name, replace(answer, fetched=answer.fetched.none()), "-before", written(answer))
+            self.frames[name] = own_memory(answer.frame)
+        counts, readers = (self.frames.pop(name) for name in own)
+        return Before.of(counts, readers, bulk.secrets)
 
-def ask(archive: Archive, period: Period) -> Asked:
-    """Ask everything the report needs, of the period and of the one before."""
+
+def ask(archive: Archive, period: Period, bulk: BulkSecrets | None = None) -> Asked:
+    """Ask everything the report needs, of the period and of the one before; ``bulk`` is what many secrets are."""
     import polars as pl
 
     asking, before = _Asking(archive, period), period.previous()
@@ -124,7 +145,8 @@ def ask(archive: Archive, period: Period) -> Asked:
     keep("activity", archive.answer("activity_by_day", period=period))
     keep("coverage", archive.answer("coverage", period=period))
     keep("clusters", archive.answer("coverage_by_cluster", period=period))
-    for name, query in _own_queries().items():
+    for name in _OF_THE_RECORD:
+        query = _own_queries()[name]
         keep(name, archive.ask(query, period=period, source="all" if name == "receipts" else None))
     keep("techniques", archive.answer("techniques_by_day", period=period))
     keep("tactics", archive.answer("tactics_by_day", period=period))
@@ -150,16 +172,10 @@ def ask(archive: Archive, period: Period) -> Asked:
     keep("activity_before", archive.answer("activity_by_day", period=before), "-before")
     keep("coverage_before", coverage_before, "-before")
     keep("users_before", archive.answer("top_users", period=before, limit=0), "-before")
-    acts_before = asking.keep_some(
-        "privileged_before",
-        "privileged_actions",
-        lambda rows: Actions.from_rows(rows).to_compare(),
-        ("activity_before", "events"),
-        "-before",
-    )
+    past = asking.keep_before(before, bulk or BulkSecrets()) if has_past(coverage_before) else Before.none()
     archive.release()
     kept = (asking.answers, asking.marks, asking.collection, asking.frames)
-    return Asked(*kept, new, Actions.joined(acts).told(new), Actions.joined(acts_before))
+    return Asked(*kept, new, Actions.joined(acts).told(new), past)
 
 
 def has_past(coverage_before: Answer) -> bool:
@@ -169,8 +185,15 @@ def has_past(coverage_before: Answer) -> bool:
 
 @cache
 def _own_queries() -> dict[str, Query]:
-    """The questions that only a report asks, of the ledger's own counts."""
-    return load(resources.files("kubedossier.reports").joinpath("queries"), trusted=True)
+    """The questions that only a report asks; of privileged actions, they read what ``privileged_actions`` answers."""
+    rows = packaged()["privileged_actions"].sql.rpartition("\norder by ")[0]
+    folder = resources.files("kubedossier.reports").joinpath("queries")
+    found = {}
+    for file in sorted(one.name for one in folder.iterdir() if one.name.endswith(".sql")):
+        text = folder.joinpath(file).read_text("utf-8")
+        whole = _OF_THEM.sub(lambda at: f"{at[1]}from (\n{indent(rows, at[1] + '  ')}\n{at[1]}) as {at[2]}", text)
+        found[file.removesuffix(".sql")] = parse(whole, file, trusted=True)
+    return found
 
 
 def agreed_total(asked: Asked) -> int:

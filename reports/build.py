@@ -47,7 +47,7 @@ def build(archive: Archive, period: Period, request: Request) -> Report:
         StorageError: the archive cannot be read.
     """
     checked = archive.check_anew(period.previous().start, period.end)  # a number from damage is worse than no report
-    asked = ask(archive, period)
+    asked = ask(archive, period, request.thresholds.bulk_secrets)
     events = agreed_total(asked)
     cover_head = head_of(archive, period, request)
     until = max(request.issued, cover_head.at) if request.issued else None
@@ -122,7 +122,7 @@ def _privileged(
 ) -> tuple[Table, Table, Table, Table | None]:
     """The tables of section 6: by kind, by identity, single actions, and what exceptions rest on where there is any."""
     mark = asked.marks["privileged_actions"]
-    was = seen.actions_before.kinds()
+    was = seen.before.kinds
     above = EventIds.joined(one.events for one in found if one.rating == "exception")
     return (
         access_tables.kinds(seen.actions.frame, was=was, before=before, known=seen.comparable, mark=mark),

@@ -64,7 +64,7 @@ def _cells(column: pa.Array) -> pa.Array:
     if pa.types.is_string(kind):
         sign = pc.if_else(pc.match_substring_regex(column, _FORMULA), "\"'", '"')
         return pc.binary_join_element_wise(sign, pc.replace_substring(column, '"', '""'), '"', "")
-    if pa.types.is_integer(kind):
+    if pa.types.is_integer(kind) or pa.types.is_date32(kind):
         return column.cast(pa.string())
     if pa.types.is_timestamp(kind) and kind.unit == "us":
         moments = column.cast(pa.timestamp("us")).cast(pa.string())

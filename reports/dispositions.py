@@ -88,9 +88,9 @@ def _basis(finding: Finding) -> str:
     SHA-256 of the compact JSON array of rule, rating and the array of these; never made as one text, for the events
     may be many.
     """
-    rests_on: Sequence[str] = finding.events or (finding.title, sentence(finding.text))
+    said = f"{json.dumps(finding.title)},{json.dumps(sentence(finding.text))}"
     hasher = hashlib.sha256(f"[{json.dumps(finding.rule)},{json.dumps(finding.rating)},[".encode())
-    for place, one in enumerate(map(json.dumps, rests_on)):
-        hasher.update(f",{one}".encode() if place else one.encode())
+    for items in finding.events.as_items() if finding.events else (said,):
+        hasher.update(items.encode())
     hasher.update(b"]]")
     return hasher.hexdigest()

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _BYTES = 32
+_AT_ONCE = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,13 @@ class EventIds(Sequence[str]):
 
         kind = pa.binary(_BYTES)
         return pa.FixedSizeBinaryArray.from_buffers(kind, len(self), [None, pa.py_buffer(self.packed)])
+
+    def as_items(self) -> Iterator[str]:
+        """What stands between the brackets of a compact JSON array of them, many at once."""
+        block = _BYTES * _AT_ONCE
+        for at in range(0, len(self.packed), block):
+            texts = self.packed[at : at + block].hex("|", _BYTES).replace("|", '","')
+            yield f',"{texts}"' if at else f'"{texts}"'
 
     def __len__(self) -> int:
         return len(self.packed) // _BYTES

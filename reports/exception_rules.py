@@ -123,7 +123,7 @@ def off_hours_secrets(seen: Observed) -> Verdict:
 def bulk_secrets(seen: Observed) -> Verdict:
     """Exception where somebody read many secrets at once who did not do so in the period before."""
     limits = seen.thresholds.bulk_secrets
-    acts = bulk_reads(seen.actions, limits).without(bulk_reads(seen.actions_before, limits).users())
+    acts = bulk_reads(seen.actions, limits).without(seen.before.bulk_readers)
     rating: Rating = "met" if not acts else "exception" if seen.previous_known else "review"
     names = counted(len(acts.users()), "identity", "identities")
     return Verdict(
@@ -147,7 +147,7 @@ def bulk_secrets(seen: Observed) -> Verdict:
 )
 def burst(seen: Observed) -> Verdict:
     """Review where somebody's privileged actions of one day are far above that identity's own median day."""
-    acts, number = bursts(seen.actions, seen.actions_before, seen.thresholds.burst)
+    acts, number = bursts(seen.actions, seen.before.days, seen.thresholds.burst)
     return Verdict(
         "review" if acts else "met",
         f"{counted(number, 'burst')} of privileged actions."

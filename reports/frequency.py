@@ -13,13 +13,17 @@ if TYPE_CHECKING:
     from kubedossier.analytics.thresholds import BulkSecrets, Burst
 
 
-def bursts(actions: Actions, before: Actions, limits: Burst) -> tuple[Actions, int]:
-    """The actions of all days that are far above the identity's own median day, and the number of these days."""
+def bursts(actions: Actions, before: pl.DataFrame, limits: Burst) -> tuple[Actions, int]:
+    """The actions of all days that are far above the identity's own median day, and the number of these days.
+
+    ``before`` is as of ``Before.days``.
+    """
     import polars as pl
 
     day = (pl.col("user").fill_null("").alias("who"), pl.col("time").dt.date().alias("day"))
-    days = pl.concat([one.frame.select(day) for one in (actions, before)]).group_by("who", "day").len("number")
     number = pl.col("number")
+    ours = actions.frame.select(day).group_by("who", "day").len("number")
+    days = pl.concat([ours, before]).group_by("who", "day").agg(number.sum())
     above = number >= limits.factor * number.median().over("who")
     high = days.filter(number >= limits.at_least, number.len().over("who") > 1, above)
     if high.is_empty():

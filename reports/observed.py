@@ -8,6 +8,7 @@ from datetime import date
 from kubedossier.analytics.figures import NOT_YET, Figure
 from kubedossier.analytics.thresholds import Thresholds
 from kubedossier.reports.actions import Actions
+from kubedossier.reports.before import Before
 from kubedossier.reports.job_troubles import Trouble
 
 NAMES_SHOWN = 3
@@ -23,8 +24,8 @@ class Observed:
         denied, previous_events, previous_denied: requests.
         previous_known: whether the period before was recorded.
         previous_when, previous_short: its name in a sentence, and short enough for the head of a column.
-        actions: privileged actions of the period; actions_before: of the one before; grave: changes that put everything
-            at risk, some of them privileged actions, too.
+        actions: privileged actions of the period; before: what they are compared with; grave: changes that put
+            everything at risk, some of them privileged actions, too.
         files_checked: files compared with the ledger before anything was counted; retracted: runs that were taken
             back; rollbacks: restored backups that were accepted.
         anonymous_served: requests of anonymous callers that were served, but for health and version paths.
@@ -45,7 +46,7 @@ class Observed:
     previous_when: str
     previous_short: str
     actions: Actions
-    actions_before: Actions
+    before: Before
     grave: Actions
     files_checked: int
     retracted: int
@@ -88,6 +89,5 @@ class Observed:
         return replace(
             self,
             actions=self.actions.without(users),
-            actions_before=self.actions_before.without(users),
             grave=self.grave.without(users),
         )

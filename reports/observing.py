@@ -52,7 +52,7 @@ def observed(
         previous_when=period.previous().when(),
         previous_short=f"{period.previous().start:%b}" if period.is_month else "before",
         actions=asked.actions,
-        actions_before=asked.actions_before,
+        before=asked.before,
         grave=Actions.from_rows(asked.frame("grave_changes")).told(asked.new),
         files_checked=checked,
         retracted=sum(entry["type"] == "retract" for entry in archive.ledger.entries),
@@ -94,6 +94,6 @@ def previous_counts(asked: Asked) -> wording.Previous:
     return wording.Previous(
         collected=states.count(figures.COLLECTED),
         days=len(states),
-        actions=len(asked.actions_before),
+        actions=asked.before.total,
         identities=asked.frame("users_before").height,
     )

@@ -36,7 +36,7 @@ COLUMNS = {
     "time": pa.array(TIMES, pa.timestamp("us")),
     "zoned": pa.array([one and one.replace(tzinfo=UTC) for one in TIMES], pa.timestamp("us", "UTC")),
     "seconds": pa.array([datetime(2026, 10, 1)], pa.timestamp("s")),
-    "day": pa.array([date(2026, 10, 1), None]),
+    "day": pa.array([date(2026, 10, 1), None, date(1, 1, 1), date(9999, 12, 31)]),
     "list": pa.array([["a", "b"], [], None, ["c"]]),
     "list with more": pa.array([["a", None], ['q"'], []]),
     "bytes": pa.array([b"\x00\xff", None]),

@@ -34,7 +34,7 @@ COLUMNS = {
     "truth": pa.array([True, False, None]),
     "moment": pa.array([datetime(2026, 10, 1, 2), None, datetime(1, 1, 1, 0, 0, 0, 7)], pa.timestamp("us")),
     "zoned": pa.array([datetime(2026, 10, 1, 2, tzinfo=UTC), None], pa.timestamp("us", "UTC")),
-    "day": pa.array([date(2026, 10, 1), None]),
+    "day": pa.array([date(2026, 10, 1), None, date(1, 1, 1), date(9999, 12, 31)]),
     "list": pa.array(LISTS),
     "plain list": pa.array([["=x", "b"], [], None, [""]]),
     "numbers": pa.array([[1, 2], None], pa.list_(pa.int64())),

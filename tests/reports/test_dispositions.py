@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
+import json
 from datetime import date
 
 import pytest
 
 from kubedossier.reports.dispositions import decided, facts, named, undecided
+from kubedossier.reports.event_ids import EventIds
 from kubedossier.reports.press import pdf_bytes
 
 DAY = date(2026, 11, 2)
@@ -57,10 +60,13 @@ def test_a_decision_about_other_evidence_is_said_to_be_so(finding):
 
 
 def test_what_a_finding_cites_decides_what_it_rests_on(finding):
-    one, other = (dataclasses.replace(finding, events=(event,)) for event in ("a" * 64, "b" * 64))
+    ids = [EventIds(bytes.fromhex(event)) for event in ("a" * 64, "b" * 64)]
+    one, other = (dataclasses.replace(finding, events=events) for events in ids)
     reworded = dataclasses.replace(one, text=("In other words.",))
     first, second, third = named([one, other, reworded], "2026-10")
     assert first.basis == third.basis != second.basis
+    text = json.dumps([one.rule, one.rating, ["a" * 64]], separators=(",", ":"))
+    assert first.basis == hashlib.sha256(text.encode()).hexdigest()
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import ClassVar
 
@@ -13,6 +14,7 @@ from kubedossier.analytics.thresholds import Thresholds
 from kubedossier.reports import exception_rules as rules
 from kubedossier.reports import telling
 from kubedossier.reports.actions import Action, Actions
+from kubedossier.reports.before import Before
 from kubedossier.reports.text import sentence
 
 SATURDAY = datetime(2026, 10, 17, 22, 46, tzinfo=UTC)
@@ -26,8 +28,10 @@ class Seen:
     previous_known = True
     thresholds = Thresholds()
 
-    def __init__(self, *, actions=(), actions_before=(), grave=(), **given):
-        self.actions, self.actions_before, self.grave = map(Actions.of, (actions, actions_before, grave))
+    before = Before.none()
+
+    def __init__(self, *, actions=(), grave=(), **given):
+        self.actions, self.grave = map(Actions.of, (actions, grave))
         self.__dict__.update(given)
 
 
@@ -108,7 +112,10 @@ def test_bulk_is_many_different_secrets_within_an_hour():
 
 
 def test_whoever_read_in_bulk_before_is_no_exception_and_without_a_past_it_is_a_review():
-    assert rules.bulk_secrets(Seen(actions=secrets(12), actions_before=secrets(12))).rating == "met"
+    before = replace(Before.none(), bulk_readers=frozenset(["eve@example.com"]))
+    assert rules.bulk_secrets(Seen(actions=secrets(12), before=before)).rating == "met"
+    others = replace(before, bulk_readers=frozenset(["zoe@example.com"]))
+    assert rules.bulk_secrets(Seen(actions=secrets(12), before=others)).rating == "exception"
     assert rules.bulk_secrets(Seen(actions=secrets(12), previous_known=False)).rating == "review"
 
 
