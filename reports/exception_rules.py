@@ -110,6 +110,11 @@ def off_hours_secrets(seen: Observed) -> Verdict:
     )
 
 
+def _marks(seen: Observed, before: str) -> tuple[str, ...]:
+    """Where the actions stand, and where what they are compared with, if there is any."""
+    return tuple(seen.marks[name] for name in ("privileged_actions", before) if name in seen.marks)
+
+
 @rule(
     "bulk-secrets",
     section="privileged",
@@ -131,7 +136,7 @@ def bulk_secrets(seen: Observed) -> Verdict:
         f"{names} read secrets in bulk." if acts else "No secrets were read in bulk that were not before.",
         where_when(acts)
         or (f"Nobody read {limits.secrets} different secrets within the time for it, for the first time.",),
-        (seen.marks["privileged_actions"],),
+        _marks(seen, "bulk_readers"),
         acts=acts,
     )
 
@@ -154,6 +159,6 @@ def burst(seen: Observed) -> Verdict:
         if acts
         else "No identity had a burst of privileged actions.",
         where_when(acts) or ("Each identity kept to its own usual day.",),
-        (seen.marks["privileged_actions"],),
+        _marks(seen, "privileged_counts"),
         acts=acts,
     )

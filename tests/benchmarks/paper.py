@@ -14,20 +14,19 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-PERIOD = "2025-10"
-DAYS = 31
-
 
 @dataclass(frozen=True)
 class Cost:
-    """What a command took: processor seconds of all its processes, and the peak of the largest and the second one."""
+    """What a command took: seconds, those of the processor in all its processes, and the peaks of the two largest."""
 
+    seconds: float
     cpu_seconds: float
     peaks_bytes: tuple[int, int]
 
 
 def cost(command: list[str]) -> Cost:
-    """Run a command and measure it; processor time, for a machine has other things to do as well."""
+    """Run a command and measure it; in processor time, too, for a machine has other things to do as well."""
+    start = time.perf_counter()
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     peaks: dict[int, int] = {}
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
@@ -39,8 +38,8 @@ def cost(command: list[str]) -> Cost:
             sys.exit(f"{' '.join(command)} ended with {process.returncode}:\n{process.stderr.read().decode()}")
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     largest = (*sorted(peaks.values(), reverse=True), 0, 0)
-    seconds = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return Cost(seconds, (largest[0], largest[1]))
+    cpu_seconds = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return Cost(time.perf_counter() - start, cpu_seconds, (largest[0], largest[1]))
 
 
 def _peaks(pid: int) -> dict[int, int]:
@@ -66,12 +65,12 @@ def _command(pid: str) -> bytes | None:
         return None
 
 
-def report_and_renderer(archive: Path, folder: Path, rounds: int) -> tuple[Cost, Cost, int]:
+def report_and_renderer(archive: Path, folder: Path, rounds: int, period: str = "2025-10") -> tuple[Cost, Cost, int]:
     """The report of the month and the renderer alone, both taking turns; the best of each, and the number of pages."""
     page, pdf = folder / "report.html", folder / "report.pdf"
     here = str(Path(__file__).resolve())
-    subprocess.run([sys.executable, here, "save", str(archive), PERIOD, str(page)], check=True)
-    command = [sys.executable, "-m", "kubedossier", "--archive", str(archive), "report", "--period", PERIOD]
+    subprocess.run([sys.executable, here, "save", str(archive), period, str(page)], check=True)
+    command = [sys.executable, "-m", "kubedossier", "--archive", str(archive), "report", "--period", period]
     ours, alone = [], []
     for _ in range(rounds):
         ours.append(cost([*command, "-o", str(pdf)]))

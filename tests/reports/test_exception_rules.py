@@ -119,6 +119,13 @@ def test_whoever_read_in_bulk_before_is_no_exception_and_without_a_past_it_is_a_
     assert rules.bulk_secrets(Seen(actions=secrets(12), previous_known=False)).rating == "review"
 
 
+def test_what_is_compared_with_the_period_before_names_where_that_is_counted():
+    marks = Seen.marks | {"bulk_readers": "E8", "privileged_counts": "E9"}
+    assert rules.bulk_secrets(Seen(marks=marks)).marks == ("E2", "E8")
+    assert rules.burst(Seen(marks=marks)).marks == ("E2", "E9")
+    assert rules.bulk_secrets(Seen()).marks == rules.burst(Seen()).marks == ("E2",)
+
+
 def test_a_person_who_lists_the_secrets_of_all_namespaces_reads_in_bulk():
     wide = act(kind="secret access", action="list", target="secrets")
     assert rules.bulk_secrets(Seen(actions=(wide,))).rating == "exception"
