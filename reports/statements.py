@@ -1,7 +1,8 @@
 """Sets the queries of the annex densely: the same SQL in fewer lines, and what all share said once.
 
-Of a statement only blanks and line ends change. It is written with one thing to a line and deeper steps for what
-belongs to it; what fits into a line together, and belongs together by these steps, is put there.
+Of a statement only blanks and line ends change, and one inside another is named by its mark. It is written with one
+thing to a line and deeper steps for what belongs to it; what fits into a line together, and belongs together by these
+steps, is put there.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from textwrap import indent
 
 from kubedossier.reports.model import Evidence
 
@@ -38,6 +40,17 @@ def usual(evidence: Sequence[Evidence]) -> tuple[tuple[str, str], ...]:
 def unusual(one: Evidence, common: Sequence[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
     """The parameters of a question that are not the usual ones."""
     return tuple(pair for pair in one.parameters if pair not in common)
+
+
+def told_once(sql: str, others: Sequence[Evidence]) -> str:
+    """The statement with the whole rows of another one named by its mark, where it reads from these."""
+    for one in others:
+        rows = one.sql.strip().rpartition("\norder by ")[0]
+        for step in ("  ", "    "):
+            told = f"(\n{indent(rows, step)}\n"
+            if rows and one.sql != sql and told in sql:
+                sql = sql.replace(told, f"(\n{step}[the statement of {one.mark}, in any order, all rows]\n")
+    return sql
 
 
 def dense(sql: str, width: int = WIDTH) -> str:

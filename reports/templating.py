@@ -55,6 +55,7 @@ def _environment() -> Any:
         "w3c": _w3c,
         "written": written,
         "dense": statements.dense,
+        "told_once": statements.told_once,
         "usual": statements.usual,
         "unusual": statements.unusual,
     }

@@ -8,7 +8,7 @@ import pytest
 
 from kubedossier.analytics.library import library
 from kubedossier.reports.asking import _own_queries
-from kubedossier.reports.statements import WIDTH, dense, unusual, usual
+from kubedossier.reports.statements import WIDTH, dense, told_once, unusual, usual
 
 QUERIES = {**library(None), **_own_queries()}
 
@@ -50,3 +50,17 @@ def test_parameters_that_most_questions_share_are_told_once(busy_report):
     assert by_file["e11-user-days.csv"] == {"limit": "12"}
     before = next(name for name in by_file if name.endswith("-activity-by-day-before.csv"))
     assert by_file[before]["period_start"] == "2026-09-01T00:00:00Z"
+
+
+def test_a_statement_inside_another_is_named_by_its_mark(newcomers_report):
+    by_name = {one.name: one for one in newcomers_report.evidence}
+    actions = by_name["privileged_actions"]
+    for name in ("privileged_counts", "bulk_readers"):
+        whole = by_name[name].sql
+        assert "then 'exec'" in whole
+        told = told_once(whole, newcomers_report.evidence)
+        reference = f"[the statement of {actions.mark}, in any order, all rows]"
+        assert told.count(reference) == 1
+        assert "then 'exec'" not in told
+        assert len(told.splitlines()) < 30
+    assert told_once(actions.sql, newcomers_report.evidence) == actions.sql
