@@ -24,7 +24,7 @@ from kubedossier.analytics.answers import Fetched
 from kubedossier.analytics.catalogue import bare
 from kubedossier.analytics.errors import IntegrityError, KubedossierError, StorageError, UsageError
 from kubedossier.analytics.schema import UNDATED, FileRef
-from kubedossier.analytics.store.damage import first_damage, replaced
+from kubedossier.analytics.store.damage import replaced
 from kubedossier.analytics.store.intact import Intact
 from kubedossier.analytics.views import ADDED_COLUMNS, Scope, events_sql, kept, literal_path, records_sql
 
@@ -99,11 +99,9 @@ class Engine:
                 answer = connection.sql(sql, params=dict(parameters))
                 return Fetched(tuple(answer.columns), answer.fetchall() if lean else answer.to_arrow_table())
         except duckdb.Error as error:
-            known = self._replaced(reads or Scope()) or _known(error)
+            known = self._replaced(reads or Scope()) or self._damage(reads or Scope(), error) or _known(error)
             if known is None and chosen and isinstance(error, _REFUSALS):
                 known = UsageError(f"A parameter has a value that does not work: {_first_line(error)}")
-            if known is None:
-                known = self._damage(reads or Scope())
             if known is None:
                 raise
             raise known from error
@@ -162,7 +160,8 @@ class Engine:
             raise UsageError(f"The SQL may read the views only: {_first_line(error)}", hint=_VIEWS_HINT) from error
         except duckdb.Error as error:
             told = _with_line(connection, sql, parameters, error)
-            damage = None if isinstance(error, _NOT_OF_FILES) else self._replaced(scope) or self._damage(scope)
+            late = None if isinstance(error, _NOT_OF_FILES) else self._replaced(scope)
+            damage = late or self._damage(scope, error)
             raise damage or _known(error) or UsageError(f"The SQL does not work: {told}", hint=_VIEWS_HINT) from error
         finally:
             connection.close()
@@ -192,9 +191,11 @@ class Engine:
         """What to say where a file of the range is gone because a writer merged it into another meanwhile."""
         return replaced(self._ledger, chain(*_split(self._ledger.live(), reads).values()))
 
-    def _damage(self, reads: Scope) -> IntegrityError | None:
-        """The first file of the range whose bytes are not those of the ledger, after something went wrong."""
-        return first_damage(self._ledger.root, chain(*_split(self._ledger.live(), reads).values()))
+    def _damage(self, reads: Scope, error: duckdb.Error) -> IntegrityError | None:
+        """The first file of the range whose bytes are not those of the ledger, where that may explain an error."""
+        if isinstance(error, _NOT_OF_FILES):
+            return None
+        return self._intact.damage(chain(*_split(self._ledger.live(), reads).values()))
 
     def _lay_trusted(self, connection: duckdb.DuckDBPyConnection, words: str, scope: Scope, reads: Scope) -> None:
         asked = frozenset(re.findall(r"[a-z_]+", words))

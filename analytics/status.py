@@ -19,6 +19,7 @@ from kubedossier.analytics.ingest.techniques import rules_version
 from kubedossier.analytics.periods import Period, parse_period
 from kubedossier.analytics.schema import UNDATED
 from kubedossier.analytics.store import witness
+from kubedossier.analytics.store.damage import ReplacedError
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +124,7 @@ def read_status(archive: Archive, period: Period | None = None) -> Status:
         period: what the calendar shows; None is the newest month with anything in it.
 
     Raises:
+        ReplacedError: a file is gone, since a later entry replaced it.
         StorageError: a file cannot be read.
     """
     ledger = archive.ledger
@@ -151,6 +153,8 @@ def read_status(archive: Archive, period: Period | None = None) -> Status:
 def _judged(archive: Archive) -> Judged:
     try:
         found = outdated(archive.ledger)
+    except ReplacedError:
+        raise
     except StorageError as error:  # the rest of the state can be told all the same
         return Judged(rules_version(), (), (), 0, 0, error.message)
     return Judged(

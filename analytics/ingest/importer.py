@@ -32,6 +32,8 @@ COMMIT_RECORDS = 250_000
 OWN_FOLDERS = frozenset(("ledger", "events", "rejects", "seals", "tmp"))
 """Folders of an archive; what lies in tmp/ is even removed when it is opened."""
 _LOOK_AT = 1000
+_LOOK_BACK_BYTES = 512
+"""What must still stand before the end of what was read: two logs are not the same there, at the same place."""
 _MAGIC = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd", b"BZh": "bz2"}
 
 
@@ -130,6 +132,9 @@ class _Source:
         self.bytes_read = 0
         self.size_bytes: int | None = None
         self.change = ""
+        self._last = b""
+        self._plain = False
+        self._was_cut = False
 
     def check(self, archive: Path) -> None:
         """Fail early where the file cannot be read, or is one of the archive's own, which are no input."""
@@ -159,6 +164,7 @@ class _Source:
         """The decompressed bytes, block by block."""
         with self._open() as file:
             before = self._look(file)
+            self._plain = before is not None
             try:
                 head = file.read(8)
             except OSError as error:
@@ -177,6 +183,17 @@ class _Source:
             if before is not None:
                 self.change = self._changed(file, before, whole=codec is None)
 
+    def follow(self, file: BinaryIO, data: bytes) -> None:
+        """Count what was read, and look back whether what was read before it still stands.
+
+        A log that was cut and has grown beyond that place since has another size in between, which nobody sees.
+        """
+        if self._plain and self._last:
+            before = os.pread(file.fileno(), len(self._last), self.bytes_read - len(self._last))
+            self._was_cut = self._was_cut or before != self._last
+        self._last = data[-_LOOK_BACK_BYTES:] or self._last
+        self.bytes_read += len(data)
+
     def _look(self, file: BinaryIO) -> os.stat_result | None:
         """What a plain file looks like; None of anything else."""
         if self.name == "-":
@@ -187,7 +204,7 @@ class _Source:
     def _changed(self, file: BinaryIO, before: os.stat_result, *, whole: bool) -> str:
         """What became of a plain file while it was read; empty where it stayed as it was, or was removed at most."""
         now, most = os.fstat(file.fileno()).st_size, max(before.st_size, self.size_bytes or 0)
-        if now < most or (whole and self.bytes_read < most):
+        if self._was_cut or now < most or (whole and self.bytes_read < most):
             return "shrank"
         if now > (self.bytes_read if whole else before.st_size):
             return "grew"
@@ -225,7 +242,7 @@ class _Rejoined(io.RawIOBase):
     def read(self, size: int = -1) -> bytes:
         data = self._head + (self._file.read(size - len(self._head)) if size != len(self._head) else b"")
         self._head = b""
-        self._source.bytes_read += len(data)
+        self._source.follow(self._file, data)
         return data
 
 

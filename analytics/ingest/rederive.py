@@ -26,6 +26,7 @@ from kubedossier.analytics.ingest.techniques import own_rules, rules_version
 from kubedossier.analytics.schema import EVENT_SCHEMA, FileRef
 from kubedossier.analytics.store.commit import Writer, new_id, storage_errors, telling
 from kubedossier.analytics.store.compact import digests_of, sealed_files, sound_paths
+from kubedossier.analytics.store.damage import replaced
 from kubedossier.analytics.store.ledger import Ledger
 from kubedossier.analytics.store.writer import COMPACT, EventFiles
 
@@ -63,7 +64,7 @@ def outdated(ledger: Ledger) -> list[Outdated]:
     current, sealed = rules_version(), sealed_files(ledger)
     months: dict[str, list[tuple[FileRef, frozenset[str]]]] = defaultdict(list)
     for file in ledger.live():
-        if (found := _versions(ledger.root / file.path)) - {current}:
+        if (found := _versions(ledger, file)) - {current}:
             months[file.month].append((file, found))
     return [
         Outdated(
@@ -123,15 +124,16 @@ def _rewrite(writer: Writer, month: Outdated) -> None:
         writer.append("compact", entry_id, body)
 
 
-def _versions(path: Path) -> frozenset[str]:
+def _versions(ledger: Ledger, file: FileRef) -> frozenset[str]:
     """The versions of the rules that judged the rows of a file."""
     found: set[str | None] = set()
+    path = ledger.root / file.path
     try:
         with pq.ParquetFile(path, read_dictionary=["rules_version"]) as parquet:
             for batch in parquet.iter_batches(batch_size=_COUNTED_ROWS, columns=["rules_version"]):
                 found.update(batch.column(0).unique().to_pylist())
     except (OSError, pa.ArrowException) as error:
-        raise StorageError(
+        raise replaced(ledger, [file]) or StorageError(
             f"'{path}' cannot be read: {str(error).splitlines()[0]}", hint="Run 'kubedossier verify'."
         ) from error
     return frozenset(one for one in found if one is not None)

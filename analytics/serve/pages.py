@@ -19,6 +19,7 @@ import pyarrow as pa
 from kubedossier.analytics.serve.field_orders import FieldOrder
 from kubedossier.analytics.serve.orders import TECHNIQUES, Order, Source, TimeOrder, conditions
 from kubedossier.analytics.serve.parameters import Asked
+from kubedossier.analytics.store.damage import settled
 
 _COLUMNS = (
     'time, verb, "user", uid, groups, "authorization", message, source_ips, resources, request_uri, '
@@ -72,6 +73,9 @@ class Pages:
         Raises:
             StorageError: the archive cannot be read.
         """
+        return settled(lambda: self._page(asked))
+
+    def _page(self, asked: Asked) -> ServedPage:
         source = self._current()
         end = asked.offset + asked.page_size
         population, order = self._order(source, asked)

@@ -9,8 +9,8 @@ The steps, each with one reason to fail:
 (5) every live file has the recorded SHA-256, and so has every file that waits for ``gc`` (default and deep);
 (6) the events in the files are those the ledger counted, and their columns are what their raw text says (deep).
 
-It reads the folders on purpose, since what was slipped in is found no other way; it never changes anything. Where a
-writer deletes what it has replaced while this reads, all is checked again as of the newer head.
+It reads the folders on purpose, since what was slipped in is found no other way; it never changes the
+archive. Where a writer deletes what it has replaced while this reads, all is checked again as of the newer head.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from kubedossier.analytics.errors import StorageError
 from kubedossier.analytics.schema import FileRef
 from kubedossier.analytics.store import witness
 from kubedossier.analytics.store.entries import is_archive_id, parse_object, read_entry
+from kubedossier.analytics.store.intact import forget
 from kubedossier.analytics.store.ledger import NO_HASH, Entry, Ledger, entry_bytes, entry_path
 from kubedossier.analytics.store.plain import open_plain
 from kubedossier.analytics.store.unfinished import unfinished
@@ -101,6 +102,8 @@ def verify(
         if not _overtaken(root, verdict.findings):
             break
         verdict = _verify(root, level, head, recheck)
+    if any(one.kind == "file-changed" for one in verdict.findings):
+        forget(_archive_id(root))  # or questions would go on to read it: it may look as it did when it was sound
     return verdict
 
 

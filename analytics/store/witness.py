@@ -58,7 +58,7 @@ def append(archive_id: str, seq: int, digest: str, at: str, *, back: bool = Fals
     finally:
         os.close(descriptor)
     if not size:
-        fsync_folder(path.parent)
+        fsync_folder(path.parent.resolve())
 
 
 def heads(archive_id: str) -> dict[int, str]:
@@ -104,4 +104,4 @@ def _make_folders(path: Path) -> None:
     for folder in reversed(missing):
         folder.mkdir(mode=FOLDER_MODE, exist_ok=True)
         folder.chmod(FOLDER_MODE)
-        fsync_folder(folder.parent)
+        fsync_folder(folder.parent.resolve())  # a home may be reached through links

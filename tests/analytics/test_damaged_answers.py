@@ -19,6 +19,7 @@ from kubedossier.analytics.store.compact import compact
 from kubedossier.analytics.store.damage import ReplacedError, settled
 from kubedossier.analytics.store.ledger import Ledger
 from kubedossier.analytics.store.retention import collect_garbage
+from kubedossier.analytics.store.verify import verify
 
 QUESTIONS = {
     "a question of the catalogue": lambda archive: archive.query("top_users", limit=0),
@@ -110,6 +111,75 @@ def test_the_files_of_a_copy_are_hashed_themselves(root, tmp_path, monkeypatch):
     assert len(paths) == 2 * once
     Archive(root).query("top_users")
     assert len(paths) == 2 * once
+
+
+@pytest.fixture
+def decayed(root, monkeypatch):
+    """The largest file, remembered as sound, and a way to flip a bit of it so that its size, place and times stay."""
+    monkeypatch.setattr(intact, "SETTLED_NS", 0)
+    monkeypatch.setattr(intact, "_line", lambda file, look: f"{file.sha256} looks as it did")
+    path = largest(root)
+    data = path.read_bytes()
+
+    def decay(at, bit):
+        path.write_bytes(data)
+        Archive(root).select("select count(*) from records", {})
+        path.write_bytes(data[:at] + bytes([data[at] ^ 1 << bit]) + data[at + 1 :])
+        return path
+
+    return decay
+
+
+@pytest.mark.parametrize("ask", list(QUESTIONS.values())[:3], ids=list(QUESTIONS)[:3])
+def test_an_error_over_a_medium_that_decayed_unseen_names_the_file_and_nothing_is_remembered_then(root, decayed, ask):
+    size, source, errors = largest(root).stat().st_size, random.Random(11), 0
+    for at in [*source.sample(range(size), 40), size - 1, size - 300, 4]:
+        path = decayed(at, source.randrange(8))
+        try:
+            ask(Archive(root))
+        except IntegrityError as error:
+            assert path.name in error.message
+            errors += 1
+            with pytest.raises(IntegrityError, match=path.name):
+                ask(Archive(root))
+    assert errors > 3
+
+
+@pytest.mark.parametrize("finder", ["verify", "a report"])
+def test_whoever_finds_a_file_damaged_has_questions_hash_it_again(root, decayed, finder):
+    path = decayed(100, 3)
+    Archive(root).query("top_users")  # what nobody looked at again is not seen
+    if finder == "verify":
+        assert {one.kind for one in verify(root).findings} == {"file-changed"}
+    else:
+        with pytest.raises(IntegrityError, match=path.name):
+            Archive(root).check_anew(datetime(2014, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC))
+    with pytest.raises(IntegrityError, match=path.name):
+        Archive(root).query("top_users")
+
+
+@pytest.mark.parametrize(("days", "again"), [(6, False), (7, True), (-1, True)])
+def test_what_was_found_sound_is_hashed_again_after_a_week_and_where_the_clock_was_wrong(
+    root, monkeypatch, days, again
+):
+    paths, today = hashed(monkeypatch), intact._today()
+    archive = Archive(root)
+    archive.query("top_users")
+    once = list(paths)
+    monkeypatch.setattr(intact, "_today", lambda: today + days)
+    archive.query("top_users")
+    Archive(root).query("top_users")
+    assert paths == once * (2 if again else 1)
+
+
+def test_what_was_remembered_of_other_files_is_remembered_after_a_report(root, monkeypatch):
+    paths = hashed(monkeypatch)
+    Archive(root).query("top_users")
+    one = max(Ledger.read(root).live(), key=lambda one: one.bytes)
+    assert 0 < Archive(root).check_anew(one.min_time, one.max_time) < len(paths)
+    paths.clear()
+    Archive(root).query("top_users")
+    assert paths == []
 
 
 @pytest.mark.parametrize("put", ["a pipe", "a folder", "nothing of ours"])

@@ -257,6 +257,27 @@ def test_what_a_file_loses_while_it_is_read_is_not_lost_in_silence(kubedossier, 
     assert (code, out.splitlines()[0]) == (0, f"3,000 received: {3000 - new:,} new, {new:,} duplicate, 0 rejected")
 
 
+@pytest.mark.parametrize("how", ["copytruncate", "a writer that keeps its place"])
+def test_a_file_that_is_cut_and_grows_beyond_its_old_size_is_told(kubedossier, archive_path, while_read, how):
+    """As by a log rotation with copytruncate under a busy writer: by its size it only ever grew."""
+
+    def cut(path):
+        size = path.stat().st_size
+        with path.open("r+b") as file:
+            file.truncate(0)
+            file.seek(0 if how == "copytruncate" else size)  # the NULs up to there are no event
+            file.write("".join(map(event, range(5000, 10_000))).encode())
+        assert path.stat().st_size > size
+
+    path = while_read(cut)
+    whole = path.read_bytes()
+    code, _, err = kubedossier("import", path)
+    assert (code, "'audit.log' became shorter while it was read" in err) == (4, True)
+    assert changed(archive_path) == ["shrank"]
+    path.write_bytes(whole)
+    assert kubedossier("import", path)[0] == 0
+
+
 def test_what_a_file_loses_before_it_is_opened_is_not_lost_in_silence(kubedossier, source, monkeypatch):
     opened = importer._Source._open
 

@@ -95,6 +95,16 @@ def test_a_link_in_place_of_the_witness_is_not_followed(archive_path, tmp_path):
     assert not (tmp_path / "elsewhere").exists()
 
 
+def test_a_state_folder_that_is_reached_through_a_link_is_one(tmp_path, monkeypatch):
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "state").symlink_to("elsewhere")
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    witness.append(ID, 1, hash_of(1), AT)
+    monkeypatch.setenv("KUBEDOSSIER_WITNESS", str(tmp_path / "state" / "heads"))
+    witness.append(OTHER, 1, hash_of(1), AT)
+    assert witness.heads(OTHER) == {1: hash_of(1)}
+
+
 def test_an_archive_without_a_witness_verifies_and_says_that_there_is_none(archive_path):
     with Writer(archive_path) as writer:
         witness.path_of(writer.ledger.archive_id).unlink()

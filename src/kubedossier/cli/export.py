@@ -75,8 +75,9 @@ def navigator(settings: Settings, /, output: Path | None, **asked: Any) -> None:
     Layer".
     """
     from kubedossier.analytics.export.navigator import layer
+    from kubedossier.analytics.store.damage import settled
 
-    made = layer(_archive(settings), **asked)
+    made = settled(lambda: layer(_archive(settings), **asked))
     _write([json.dumps(made, indent=2, ensure_ascii=False)], output)
     say(f"{len(made['techniques'])} techniques.")
 
@@ -101,10 +102,14 @@ def ocsf(settings: Settings, /, output: Path | None, **asked: Any) -> None:
     Records without a usable time belong to no period and are not written.
     """
     from kubedossier.analytics.export.ocsf import events
+    from kubedossier.analytics.store.damage import settled
 
-    found = events(_archive(settings), **asked)
-    lines = (json.dumps(one, ensure_ascii=False, separators=(",", ":")) for one in found)
-    say(f"{_write(lines, output):,} events.")
+    def made() -> int:
+        found = events(_archive(settings), **asked)
+        return _write((json.dumps(one, ensure_ascii=False, separators=(",", ":")) for one in found), output)
+
+    # What went to stdout cannot be taken back: there, files that are replaced meanwhile are an error.
+    say(f"{settled(made) if output else made():,} events.")
 
 
 @command.command(

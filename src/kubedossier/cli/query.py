@@ -15,6 +15,9 @@ from kubedossier.cli import PERIODS, Settings, example
 from kubedossier.cli.diagnostics import say, warn
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from kubedossier.analytics.answers import Answer
     from kubedossier.analytics.archive import Archive
     from kubedossier.analytics.catalogue import Query
     from kubedossier.cli.formats import Rows
@@ -107,6 +110,7 @@ def _answer(
     settings: Settings, query: Query, form: str, output: Path | None, asked: Mapping[str, Any], given: dict[str, str]
 ) -> None:
     from kubedossier.analytics.catalogue import read_value
+    from kubedossier.analytics.store.damage import settled
     from kubedossier.cli.formats import Rows
     from kubedossier.cli.sparklines import Trend
 
@@ -119,8 +123,13 @@ def _answer(
             raise UsageError(f"Parameter '{name}': {error}") from error
     if clash := typed.keys() & asked.keys():
         raise UsageError(f"'{min(clash)}' has an option of its own", hint=f"Write --{min(clash)}.")
-    archive = _archive(settings)
-    answer = archive.ask(query, **asked, **typed, lean=form in ("table", "markdown"))
+
+    def made() -> tuple[Answer, tuple[Trend, ...]]:
+        archive = _archive(settings)
+        answer = archive.ask(query, **asked, **typed, lean=form in ("table", "markdown"))
+        return answer, tuple(Trend(days) for days in archive.trends(query, answer)) if form == "table" else ()
+
+    answer, trends = settled(made)
     kinds = {"native": "Console records", "raw": "raw audit logs", "all": "Console records and raw audit logs"}
     about = f"{answer.title}, {answer.period.title()} (UTC), {kinds[answer.source]}"
     if answer.mixed and answer.source != "all":
@@ -130,7 +139,6 @@ def _answer(
         say(f"{answer.undated:,} records without a usable time belong to no period and are not counted.")
     if answer.rules:
         _tell_rules(settings, answer.rules)
-    trends = tuple(Trend(days) for days in archive.trends(query, answer)) if form == "table" else ()
     _write(Rows(answer.fetched, answer.columns, query.spare, trends), form, output)
 
 
@@ -150,13 +158,19 @@ def _own_sql(
     settings: Settings, sql: str, form: str, output: Path | None, asked: Mapping[str, Any], given: dict[str, str]
 ) -> None:
     from kubedossier.analytics.answers import Fetched
+    from kubedossier.analytics.store.damage import settled
     from kubedossier.cli.formats import Rows
 
-    limit, archive = asked["limit"], _archive(settings)
+    limit, parameters = asked["limit"], {name: _guessed(text) for name, text in given.items()}
     narrowing = {name: value for name, value in asked.items() if name != "limit"}
-    table = archive.table(sql, {name: _guessed(text) for name, text in given.items()}, **narrowing)
+
+    def made() -> tuple[pa.Table, tuple[str, ...]]:
+        archive = _archive(settings)
+        return archive.table(sql, parameters, **narrowing), archive.rules(sql, **narrowing)
+
+    table, rules = settled(made)
     fetched = Fetched(tuple(table.column_names), table)
-    if rules := archive.rules(sql, **narrowing):
+    if rules:
         _tell_rules(settings, rules)
     _write(Rows(fetched.head(limit) if limit else fetched), form, output)
 

@@ -65,15 +65,16 @@ def command(settings: Settings, period: str | None, shape: str) -> None:
     from kubedossier.analytics.archive import Archive
     from kubedossier.analytics.periods import parse_period
     from kubedossier.analytics.status import read_status
+    from kubedossier.analytics.store.damage import settled
 
     settings.apply_rules()
-    archive = Archive(settings.archive_path())
+    root = settings.archive_path()
     chosen = parse_period(period, now=datetime.now(UTC)) if period else None
-    status = read_status(archive, chosen)
+    status = settled(lambda: read_status(Archive(root), chosen))
     if shape == "json":
         write_line(json.dumps(_plain(status), indent=2, sort_keys=True))
         return
-    _show(str(archive.path), status)
+    _show(str(root), status)
 
 
 def _show(path: str, status: Status) -> None:
