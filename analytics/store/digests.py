@@ -7,9 +7,11 @@ kept, each followed by LF; of the empty set, SHA-256 of no bytes. ``LC_ALL=C sor
 from __future__ import annotations
 
 import hashlib
+import struct
 from collections.abc import Iterable
 
 LEAF_BYTES = 32
+_EACH = struct.Struct(f"{LEAF_BYTES}s").iter_unpack
 EMPTY = hashlib.sha256(b"").hexdigest()
 
 
@@ -47,7 +49,7 @@ def _digest_of_sorted(leaves: bytes | memoryview, each: int) -> str:
 
 def split(leaves: bytes | bytearray) -> list[bytes]:
     """Leaves that stand one after another, one by one."""
-    return [bytes(leaves[at : at + LEAF_BYTES]) for at in range(0, len(leaves), LEAF_BYTES)]
+    return [one for (one,) in _EACH(leaves)]
 
 
 class Tally:
