@@ -7,9 +7,11 @@ kept, each followed by LF; of the empty set, SHA-256 of no bytes. ``LC_ALL=C sor
 from __future__ import annotations
 
 import hashlib
+import struct
 from collections.abc import Iterable
 
 LEAF_BYTES = 32
+_EACH = struct.Struct(f"{LEAF_BYTES}s").iter_unpack
 EMPTY = hashlib.sha256(b"").hexdigest()
 
 
@@ -20,17 +22,34 @@ def leaf(raw: bytes) -> bytes:
 
 def digest(leaves: Iterable[bytes]) -> str:
     """The digest of a set of leaves (32 bytes each), as lower-case hex."""
-    hasher = hashlib.sha256()
     ordered = sorted(leaves)
-    for start in range(0, len(ordered), 1024):
-        some = ordered[start : start + 1024]
-        hasher.update((b"".join(some).hex("\n", len(some[0])) + "\n").encode())
+    return _digest_of_sorted(b"".join(ordered), len(ordered[0])) if ordered else EMPTY
+
+
+def _digest_of(leaves: bytearray) -> str:
+    """The digest of leaves that stand one after another.
+
+    Arrow sorts them in half the time, and meanwhile Python goes on with the files of the commit.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    column = pa.FixedSizeBinaryArray.from_buffers(
+        pa.binary(LEAF_BYTES), len(leaves) // LEAF_BYTES, [None, pa.py_buffer(leaves)]
+    )
+    return _digest_of_sorted(memoryview(column.take(pc.sort_indices(column)).buffers()[1]), LEAF_BYTES)
+
+
+def _digest_of_sorted(leaves: bytes | memoryview, each: int) -> str:
+    hasher = hashlib.sha256()
+    for start in range(0, len(leaves), 1024 * each):
+        hasher.update((leaves[start : start + 1024 * each].hex("\n", each) + "\n").encode())
     return hasher.hexdigest()
 
 
 def split(leaves: bytes | bytearray) -> list[bytes]:
     """Leaves that stand one after another, one by one."""
-    return [bytes(leaves[at : at + LEAF_BYTES]) for at in range(0, len(leaves), LEAF_BYTES)]
+    return [one for (one,) in _EACH(leaves)]
 
 
 class Tally:
@@ -46,7 +65,7 @@ class Tally:
     def facts(self) -> dict[str, dict[str, object]]:
         """``{month: {"n": events, "digest": hex}}`` as the ledger holds it."""
         return {
-            month: {"n": len(leaves) // LEAF_BYTES, "digest": digest(split(leaves))}
+            month: {"n": len(leaves) // LEAF_BYTES, "digest": _digest_of(leaves)}
             for month, leaves in sorted(self._leaves.items())
             if leaves
         }

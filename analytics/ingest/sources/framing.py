@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from io import BytesIO
 from itertools import chain
 from typing import NamedTuple
 
@@ -54,10 +55,7 @@ def frame(blocks: Iterable[bytes]) -> Iterator[Framed]:
 
 def cut_lines(text: bytes) -> tuple[list[bytes], Sequence[int], int]:
     """The lines of a text that are not blank, without blanks around them; their numbers; how many lines there are."""
-    lines = text.split(b"\n")
-    if not lines[-1]:
-        lines.pop()
-    bare = [line.strip(_BLANK) for line in lines]
+    bare = [line.strip(_BLANK) for line in BytesIO(text)]  # finds line ends quicker than split does
     if all(bare):
         return bare, range(1, len(bare) + 1), len(bare)
     return list(filter(None, bare)), [number for number, line in enumerate(bare, 1) if line], len(bare)

@@ -56,6 +56,15 @@ def test_a_tally_counts_by_month():
     assert tally.facts()["2026-10"] == {"n": 2, "digest": digest([leaf(b"c"), leaf(b"a")])}
 
 
+def test_a_tally_digests_many_leaves_and_repeats_as_one_by_one():
+    leaves = [leaf(b"%d" % (number % 3000)) for number in range(5000)]
+    tally = Tally()
+    tally.month("2026-10").extend(b"".join(leaves))
+    assert tally.facts()["2026-10"] == {"n": 5000, "digest": digest(leaves)}
+    tally.month("2026-10").extend(leaves[0])  # what made the digest holds on to nothing
+    assert tally.counts() == {"2026-10": 5001}
+
+
 def notes(root, count):
     with Writer(root) as writer:
         for number in range(count):
