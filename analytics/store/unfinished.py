@@ -29,9 +29,12 @@ def staged_name(seq: int, entry_id: str) -> str:
     return f"entry-{seq:08d}-{entry_id}"
 
 
-def unfinished(root: Path) -> dict[str, int]:
-    """Files that a commit under way, or one that was cut short, may have put in place: size in bytes by path."""
-    return {one["path"]: one["bytes"] for _, entry in _staged(root) for one in _added(entry)}
+def unfinished(root: Path) -> dict[str, tuple[int, str]]:
+    """Files that a commit under way, or one that was cut short, may have put in place: size and SHA-256 by path.
+
+    Whoever can write to the archive can stage an entry, too: what is named here is told, and is never evidence.
+    """
+    return {one["path"]: (one["bytes"], one["sha256"]) for _, entry in _staged(root) for one in _added(entry)}
 
 
 def take_back(root: Path, ledger: Ledger) -> None:

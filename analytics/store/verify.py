@@ -4,8 +4,9 @@ The steps, each with one reason to fail:
 (1) the ledger's files are numbered without a gap, and nothing else lies beside them;
 (2) each entry is one line of JSON that holds its own number and the hash of the file before; ids and files come once;
 (3) the head is the one that was witnessed on this machine, and the one the user names;
-(4) every live file is there, a plain file, of the recorded size; nothing else lies in the folders, except what a commit
-    under way, or one that was cut short, put there: the next writer settles that;
+(4) every live file is there, a plain file, of the recorded size; nothing else lies in the folders. What an entry in
+    tmp/ names, of a commit under way or one that was cut short, is no finding where its size and SHA-256 are those
+    named there: it is told apart, since anybody who can write there may have named it, and the next writer removes it;
 (5) every live file has the recorded SHA-256, and so has every file that waits for ``gc`` (default and deep);
 (6) the events in the files are those the ledger counted, and their columns are what their raw text says (deep).
 
@@ -68,6 +69,7 @@ class Verdict:
         hashed_bytes: how much was read to check SHA-256 sums.
         witnessed: entries of this archive in this machine's witness file.
         level: how much was checked.
+        unfinished: files that no view reads and the ledger does not list, but an entry in tmp/ names.
     """
 
     findings: tuple[Finding, ...]
@@ -77,6 +79,7 @@ class Verdict:
     hashed_bytes: int
     witnessed: int
     level: Level
+    unfinished: tuple[str, ...] = ()
 
 
 def verify(
@@ -127,7 +130,8 @@ def _verify(
     findings += broken
     findings += repeated(ledger)
     findings += _witnessed(ledger, heads, head)
-    findings += _presence(ledger)
+    presence, moving = _presence(ledger, level)
+    findings += presence
     left = [one for one in ledger.removed.values() if _size(root / one.path) is not None]
     sound = [one for one in ledger.files.values() if _size(root / one.path) == one.bytes]
     if level != "quick":
@@ -144,6 +148,7 @@ def _verify(
         hashed_bytes=0 if level == "quick" else sum(one.bytes for one in sound),
         witnessed=len(heads),
         level=level,
+        unfinished=moving,
     )
 
 
@@ -245,23 +250,23 @@ def _witnessed(ledger: Ledger, heads: dict[int, str], named: tuple[int, str] | N
                 yield Finding("entry-replaced", f"entry {seq}", f"{digest} ({source})", ledger.hashes[seq - 1])
 
 
-def _presence(ledger: Ledger) -> Iterator[Finding]:
-    """(4) Every live file is there with its size, and nothing else is."""
+def _presence(ledger: Ledger, level: Level) -> tuple[list[Finding], tuple[str, ...]]:
+    """(4) Every live file is there with its size, and nothing else is; and what only an entry in tmp/ names."""
     root = ledger.root
-    for one in ledger.files.values():
-        yield from _as_large(root, one)
+    found = [finding for one in ledger.files.values() for finding in _as_large(root, one)]
     known = set(ledger.files) | set(ledger.removed)
     strangers = []
     for folder in _FOLDERS:
         for path, closed in _below(root / folder):
             name = path.relative_to(root).as_posix()
             if closed:
-                yield Finding("file-unreadable", name, "a folder that may be read", closed)
+                found.append(Finding("file-unreadable", name, "a folder that may be read", closed))
             elif path.is_symlink():
-                yield Finding("link", name, "no symbolic link", str(path.readlink()))
+                found.append(Finding("link", name, "no symbolic link", str(path.readlink())))
             elif not path.is_dir() and name not in known:
                 strangers.append(name)
-    yield from _unknown(root, strangers)
+    unknown, moving = _strangers(root, strangers, level)
+    return found + unknown, moving
 
 
 def _as_large(root: Path, file: FileRef) -> Iterator[Finding]:
@@ -279,20 +284,37 @@ def _as_large(root: Path, file: FileRef) -> Iterator[Finding]:
             yield Finding("file-size", file.path, expected, f"{found.st_size:,} bytes")
 
 
-def _unknown(root: Path, strangers: list[str]) -> Iterator[Finding]:
-    """Those files that neither a commit under way nor an entry added meanwhile knows; asked in this order."""
-    if not strangers:
-        return
+def _strangers(root: Path, names: Sequence[str], level: Level) -> tuple[list[Finding], tuple[str, ...]]:
+    """Files that neither a commit under way nor an entry added meanwhile knows, asked in this order; and the former."""
+    if not names:
+        return [], ()
     try:
-        moving = unfinished(root)
+        staged = unfinished(root)
     except PermissionError:
-        moving = {}
+        staged = {}
     listed = _walk(root)[0].files
-    for name in strangers:
+    findings, moving = [], []
+    for name in names:
         size = _size(root / name)
-        if name not in listed and os.path.lexists(root / name) and (size is None or moving.get(name) != size):
-            found = "no plain file" if size is None else f"{size:,} bytes"
-            yield Finding("file-unknown", name, "no file the ledger does not list", found)
+        if name in listed or not os.path.lexists(root / name):
+            continue
+        if size is not None and name in staged and _is_staged(root / name, size, *staged[name], level):
+            moving.append(name)
+            continue
+        found = "no plain file" if size is None else f"{size:,} bytes"
+        findings.append(Finding("file-unknown", name, "no file the ledger does not list", found))
+    return findings, tuple(moving)
+
+
+def _is_staged(path: Path, size: int, size_bytes: int, sha256: str, level: Level) -> bool:
+    if size != size_bytes or level == "quick":
+        return size == size_bytes
+    try:
+        return file_sha256(path) == sha256
+    except FileNotFoundError:  # the commit was given up meanwhile
+        return True
+    except OSError:
+        return False
 
 
 def _below(folder: Path) -> Iterator[tuple[Path, str]]:

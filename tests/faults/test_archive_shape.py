@@ -255,3 +255,15 @@ def test_a_link_whose_result_was_lost_is_told_as_it_is(tmp_path, monkeypatch):
         with pytest.raises(StorageError, match="failed before"):
             writer.append("note", "two", {})
     assert not verify(tmp_path / "A").findings
+
+
+def test_verify_names_what_only_a_staged_entry_knows(case, nursery):
+    archive, name = case / "disk" / "A", "events/month=2024-09/stranger.parquet"
+    (archive / name).write_bytes(b"1234")
+    one = {"path": name, "bytes": 4, "sha256": hashlib.sha256(b"1234").hexdigest()}
+    (archive / "tmp" / "entry-00000009-x").write_text(json.dumps({"files": {"add": [one]}}))
+    run = nursery.run(case, "verify")
+    assert (run.code, f"warning: '{name}' is not in the ledger" in run.err) == (0, True)
+    assert nursery.run(case, "import", "more.ndjson").code == 0
+    assert not (archive / name).exists()
+    assert "warning" not in nursery.run(case, "verify").err

@@ -72,6 +72,11 @@ def command(settings: Settings, path: str | None, level: str | None, head: str |
         settings.apply_rules()
     verdict = verify(root, level=chosen, head=_read_head(head), recheck=recheck_events)
     _tell(verdict.findings)
+    for name in verdict.unfinished:
+        warn(
+            f"'{name}' is not in the ledger: a commit that is under way, or was cut short, names it in tmp/, or "
+            "somebody who put both there. Nothing reads it, and the next command that writes removes it"
+        )
     if verdict.findings:
         raise IntegrityError(
             f"{counted(len(verdict.findings), 'finding')} in '{root}': the archive is not what its ledger says",

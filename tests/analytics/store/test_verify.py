@@ -386,6 +386,22 @@ def test_a_file_that_a_staged_entry_names_is_left_to_the_next_writer_and_another
         assert kinds(root, "quick") == expected
 
 
+def test_a_file_that_only_a_staged_entry_names_is_told_and_is_a_finding_where_it_is_not_what_that_names(root):
+    name = "events/month=2026-10/x.parquet"
+    (root / name).write_bytes(b"1234")
+    one = {"path": name, "bytes": 4, "sha256": NO_HASH}
+    staged = root / "tmp" / "entry-00000005-x"
+    for level in ("default", "deep"):
+        staged.write_text(json.dumps({"files": {"add": [one]}}))
+        assert kinds(root, level) == {"file-unknown"}
+        staged.write_text(json.dumps({"files": {"add": [one | {"sha256": hashlib.sha256(b"1234").hexdigest()}]}}))
+        verdict = verify(root, level=level, recheck=recheck_events)
+        assert (verdict.findings, verdict.unfinished) == ((), (name,))
+    with Writer(root):
+        assert not (root / name).exists()
+    assert verify(root).unfinished == ()
+
+
 def test_the_first_digits_of_a_known_head_are_enough_and_others_are_found(root):
     seq, digest = Ledger.read(root).head
     assert kinds(root, "quick", head=(seq, digest[:8])) == set()
