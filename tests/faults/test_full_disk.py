@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from faultkit import straced
+from faultkit.disk import QUOTA
 from faultkit.workload import acknowledged
 
 FULL = """
@@ -97,6 +98,60 @@ def test_a_full_disk_leaves_the_old_file_or_a_whole_new_one(output_benches, name
     if name == "pdf" and not everything:
         pytest.skip("KUBEDOSSIER_FAULTS=all tries the PDF, too")
     assert 7 in _wherever_it_fills_up(output_benches(name, True), lambda sizes: sample(sizes, 1))
+
+
+def _within_a_quota(bench, action, at):
+    """What is wrong after a write beyond a quota: with the archive, the exit code or what was told."""
+    case = bench.case()
+    run = bench.run(case, action=action, at=at)
+    wrong = bench.wrong_exit(run, killed=False)
+    if run.code == 7 and not all(one in run.err for one in ("Disk quota exceeded", "Free some space", "disk/")):
+        wrong.append(f"not told what, where and what to do: {run.err}")
+    if run.code == 7 and run.err.count("\nerror: ") + run.err.startswith("error: ") != 1:
+        wrong.append(f"not one error: {run.err}")
+    wrong += bench.wrong(case, acknowledged(run.out))
+    wrong += [f"left {one}" for one in case.rglob(".kubedossier-*")]
+    shutil.rmtree(case)
+    return [f"{bench.name}, {action} at call {at}: {one}" for one in wrong]
+
+
+def _quotas(bench, choose):
+    cases = itertools.product(range(1, bench.count() + 1), QUOTA)
+    return [one for at, action in choose(cases) for one in _within_a_quota(bench, action, at)]
+
+
+@pytest.mark.parametrize("name", ["first", "next", "compact", "gc", "retract", "rederive", "retry"])
+def test_a_quota_that_is_used_up_is_told_like_a_full_disk(benches, name, sample):
+    wrong = _quotas(benches(name), lambda cases: sample(cases, 6))
+    assert not wrong, "\n".join(wrong)
+
+
+def test_a_quota_that_is_used_up_is_told_like_a_full_disk_by_a_snapshot(snapshots, sample):
+    wrong = _quotas(snapshots, lambda cases: sample(cases, 4))
+    assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.parametrize("name", ["bundle", "report"])
+def test_a_quota_that_is_used_up_leaves_the_old_file_or_a_whole_new_one(output_benches, name, sample):
+    wrong = _quotas(output_benches(name, True), lambda cases: sample(cases, 4))
+    assert not wrong, "\n".join(wrong)
+
+
+def test_a_quota_that_is_used_up_leaves_no_part_of_an_export(benches, nursery):
+    case = benches("compact").case()
+    argv = ("export", "ocsf", "-o", "disk/events.ndjson")
+    whole, made = nursery.run(case, *argv), case / "disk" / "events.ndjson"
+    assert (whole.code, whole.calls > 3) == (0, True)
+    written = made.read_bytes()
+    for at, action in itertools.product(range(1, whole.calls + 1), QUOTA):
+        made.unlink(missing_ok=True)
+        run = nursery.run(case, *argv, action=action, at=at)
+        assert run.code in (0, 7), run  # that it cannot be remembered which files are sound stops nobody
+        told = f"'disk/events.ndjson'{'' if 'Cannot' in run.err else ' failed'}: Disk quota exceeded\nFree some space"
+        assert run.code == 0 or told in run.err
+        found = made.read_bytes() if made.exists() else None
+        assert found == written or (run.code == 7 and found is None)  # the folder's sync comes after its name
+        assert not list(case.rglob(".kubedossier-*"))
 
 
 @pytest.mark.parametrize("blocks", [0, 1, 4, 8, 12, 16, 28])
