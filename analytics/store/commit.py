@@ -274,7 +274,7 @@ class Writer:
         try:
             witness.append(self.ledger.archive_id, seq, digest, self.ledger.entries[-1]["at"])
         except (OSError, RuntimeError) as error:
-            self.unwitnessed = str(error)
+            self.unwitnessed = witness.reason(error)
 
     def _recover(self) -> None:
         refuse_odd(self.root)
@@ -302,7 +302,7 @@ class Writer:
         try:
             heads = witness.heads(self.ledger.archive_id)
         except (OSError, RuntimeError) as error:
-            self.unwitnessed = str(error)
+            self.unwitnessed = witness.reason(error)
             return
         hashes = self.ledger.hashes
         for seq, digest in sorted(heads.items()):

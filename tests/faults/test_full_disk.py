@@ -209,3 +209,74 @@ def test_what_could_not_be_witnessed_is_told(benches, nursery, name):
     run = nursery.run(case, *bench.argv)
     assert run.code == bench.scenario.done
     assert "warning: The archive's head could not be witnessed" in run.err
+
+
+PARTS = ("", "ledger", "events", "events/month=2024-09", "rejects", "tmp", ".lock")
+LOCKED_PART = """
+set -e
+mount --bind "$1" "$1"
+mount -o remount,bind,ro "$1"
+shift
+set +e
+"$@"
+echo $? > code
+"""
+
+
+def _one_plain_error(code, out, err):
+    """Whether a run ended as a failure of the storage: one error with its hint, and nothing that was acknowledged."""
+    errors = [line for line in err.splitlines() if line.startswith("error: ")]
+    return code == 7 and len(errors) == 1 and "'" in errors[0] and not acknowledged(out) and "Errno" not in err
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_a_part_of_an_archive_that_is_read_only_is_a_plain_error(benches, part):
+    bench = benches("next")
+    case = bench.case()
+    ended = _alone(LOCKED_PART, case, f"disk/A/{part}", *straced.command(case, "import", "more.ndjson"))
+    assert _one_plain_error(int((case / "code").read_text()), ended.stdout, ended.stderr), ended
+    assert not bench.wrong(case, 0)
+
+
+@pytest.mark.parametrize("part", PARTS)
+@pytest.mark.parametrize("mode", [0o000, 0o444, 0o555])
+def test_a_part_of_an_archive_without_permission_is_a_plain_error(benches, part, mode):
+    bench = benches("next")
+    case = bench.case()
+    path = case / "disk" / "A" / part
+    before = path.stat().st_mode
+    path.chmod(mode if path.is_dir() else mode & 0o444)
+    run = straced.cli(case, "import", "more.ndjson", before=straced.unprivileged())
+    path.chmod(before)
+    if part in ("", "events") and mode == 0o555:  # all that is written lies in the folders below
+        assert run.code == bench.scenario.done
+        return
+    assert _one_plain_error(run.code, run.out, run.err), run
+    assert not bench.wrong(case, 0)
+
+
+@pytest.mark.parametrize("argv", [("import", "more.ndjson"), ("compact",), ("gc", "--yes"), ("status",), ("verify",)])
+@pytest.mark.parametrize("closed", ["read-only", "file", "witness", "kubedossier", ""])
+def test_a_witness_that_may_not_be_used_is_one_plain_line(benches, argv, closed):
+    case = benches("compact" if argv == ("compact",) else "gc").case()
+    state = case / "disk" / "state"
+    file = next(state.glob("kubedossier/witness/*"))
+    if closed == "read-only":
+        ended = _alone(LOCKED_PART, case, str(file), *straced.command(case, *argv))
+        code, err = int((case / "code").read_text()), ended.stderr
+    else:
+        path = file if closed == "file" else next(one for one in file.parents if one.name == (closed or "state"))
+        before = path.stat().st_mode
+        path.chmod(0)
+        run = straced.cli(case, *argv, before=straced.unprivileged())
+        code, err = run.code, run.err
+        path.chmod(before)
+    lines = [line for line in err.splitlines() if line.startswith(("error: ", "warning: ")) and str(state) in line]
+    if argv[0] in ("status", "verify") and closed == "read-only":
+        assert (code, lines) == (0, [])
+        return
+    assert len(lines) == 1, err
+    assert (code in (0, 4)) == lines[0].startswith("warning: The archive's head could not be witnessed: "), err
+    assert code in (0, 4, 7)
+    assert "Errno" not in err
+    assert "Traceback" not in err
