@@ -109,7 +109,7 @@ def _witness(ledger: Ledger | None) -> Iterator[Check]:
         if max(known, default=0) > ledger.head[0]:
             ledger = Ledger.read(ledger.root)  # a writer at work may have added to both meanwhile
     except (OSError, RuntimeError) as error:
-        yield Check("witness", "failed", f"heads cannot be kept: {error}", _WITNESS)
+        yield Check("witness", "failed", f"heads cannot be kept: {witness.reason(error)}", _WITNESS)
         return
     place = _nearest(path)
     seq, digest = ledger.head

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from kubedossier.analytics.errors import IntegrityError, StorageError
+from kubedossier.analytics.errors import IntegrityError
 from kubedossier.analytics.evidence import stretches, tags
 from kubedossier.analytics.evidence.choice import Plan, digest_findings, refuse
 from kubedossier.analytics.evidence.columns import schema_json
@@ -38,6 +38,7 @@ from kubedossier.analytics.evidence.subject import (
 )
 from kubedossier.analytics.evidence.texts import Source, write_texts
 from kubedossier.analytics.schema import UNDATED, FileRef
+from kubedossier.analytics.store.commit import storage_errors
 from kubedossier.analytics.store.damage import replaced
 from kubedossier.analytics.store.ledger import Ledger, entry_path
 from kubedossier.analytics.store.verify import file_sha256
@@ -70,20 +71,19 @@ def write_bundle(plan: Plan, out: IO[bytes], *, spool: Path) -> Receipt:
         ReplacedError: a file is gone, since a writer replaced it after the plan was made.
         StorageError: the disk failed.
     """
-    try:
-        with ExitStack() as stack:
-            payload, label = _payload(plan, stack, spool)
-            write_zip(out, plan.folder, (*_tag_members(label, payload), *payload))
-        out.flush()
-        size = out.seek(0, os.SEEK_END)
-        out.seek(0)
-        return Receipt(file_digest(out), size, label)
-    except OSError as error:
-        if late := replaced(plan.ledger, (*plan.events, *plan.rejects)):
-            raise late from error
-        raise StorageError(
-            f"Writing the bundle failed: {error.strerror or error}", hint="Is there enough space where it goes?"
-        ) from error
+    with storage_errors(f"Writing the bundle into '{spool}'", "no part of it was kept"):
+        try:
+            with ExitStack() as stack:
+                payload, label = _payload(plan, stack, spool)
+                write_zip(out, plan.folder, (*_tag_members(label, payload), *payload))
+            out.flush()
+            size = out.seek(0, os.SEEK_END)
+            out.seek(0)
+            return Receipt(file_digest(out), size, label)
+        except OSError as error:
+            if late := replaced(plan.ledger, (*plan.events, *plan.rejects)):
+                raise late from error
+            raise
 
 
 def _payload(plan: Plan, stack: ExitStack, spool: Path) -> tuple[list[Member], tags.Label]:

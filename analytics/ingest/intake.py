@@ -62,7 +62,7 @@ class Intake:
         self._kind = kind
         self._writer = Writer(root, wait=wait)
         self.run = new_id(datetime.now(UTC))
-        self._seen = SeenEvents(root, self._writer.ledger.live(), self._writer.ledger.retracted)
+        self._seen = SeenEvents(self._writer.root, self._writer.ledger.live(), self._writer.ledger.retracted)
         self._rejects = SeenRejects(self._writer.ledger, () if reject_again else self._writer.ledger.live("rejects"))
         self._staged: Staged | None = None
         self._pending: list[Record] = []

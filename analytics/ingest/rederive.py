@@ -28,6 +28,7 @@ from kubedossier.analytics.store.commit import Writer, new_id, storage_errors, t
 from kubedossier.analytics.store.compact import digests_of, sealed_files, sound_paths
 from kubedossier.analytics.store.damage import replaced
 from kubedossier.analytics.store.ledger import Ledger
+from kubedossier.analytics.store.plain import plain_reason
 from kubedossier.analytics.store.writer import COMPACT, EventFiles
 
 _PROFILE = replace(COMPACT, ordered=False)
@@ -134,7 +135,7 @@ def _versions(ledger: Ledger, file: FileRef) -> frozenset[str]:
                 found.update(batch.column(0).unique().to_pylist())
     except (OSError, pa.ArrowException) as error:
         raise replaced(ledger, [file]) or StorageError(
-            f"'{path}' cannot be read: {str(error).splitlines()[0]}", hint="Run 'kubedossier verify'."
+            f"'{path}' cannot be read: {plain_reason(error)}", hint="Run 'kubedossier verify'."
         ) from error
     return frozenset(one for one in found if one is not None)
 

@@ -62,14 +62,17 @@ def storage_errors(doing: str, kept: str = "nothing of this step was committed")
     try:
         yield
     except OSError as error:
-        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-        hint = "Free some space" if full else "Check the disk and its permissions"
         named = error.filename2 or error.filename
         where = f" at '{named}'" if named else ""
         raise StorageError(
             f"{doing} failed{where}: {error.strerror or error}",
-            hint=f"{hint}, then run it again; {kept}.",
+            hint=f"{remedy(error, 'Check the disk and its permissions')}, then run it again; {kept}.",
         ) from error
+
+
+def remedy(error: OSError, other: str) -> str:
+    """What to do about an error of the disk: one that is full, or a quota that is used up, need no other check."""
+    return "Free some space" if error.errno in (errno.ENOSPC, errno.EDQUOT) else other
 
 
 class Writer:
@@ -222,9 +225,11 @@ class Writer:
         except OSError as error:
             if not os.path.lexists(target):
                 raise
+            failed = f"the disk failed to make it durable: {error.strerror} at '{target}'"
             raise StorageError(
-                f"Ledger entry {seq} was written, and the disk failed to make it durable: {error.strerror}",
-                hint="Check the disk, then run it again: what the archive has by then is counted as duplicate.",
+                f"Ledger entry {seq} was written, and {failed}",
+                hint=f"{remedy(error, 'Check the disk')}, then run it again: "
+                "what the archive has by then is counted as duplicate.",
             ) from error
 
     def refuse_other_place(self) -> None:
@@ -269,7 +274,7 @@ class Writer:
         try:
             witness.append(self.ledger.archive_id, seq, digest, self.ledger.entries[-1]["at"])
         except (OSError, RuntimeError) as error:
-            self.unwitnessed = str(error)
+            self.unwitnessed = witness.reason(error)
 
     def _recover(self) -> None:
         refuse_odd(self.root)
@@ -297,7 +302,7 @@ class Writer:
         try:
             heads = witness.heads(self.ledger.archive_id)
         except (OSError, RuntimeError) as error:
-            self.unwitnessed = str(error)
+            self.unwitnessed = witness.reason(error)
             return
         hashes = self.ledger.hashes
         for seq, digest in sorted(heads.items()):

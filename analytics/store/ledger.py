@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -42,6 +43,13 @@ TYPES = frozenset(
         "upgrade",
     )
 )
+
+
+def absolute(root: Path) -> Path:
+    """The path from the root of the file system on: Arrow takes a relative one that begins with ``s3:`` for an URL."""
+    with suppress(OSError):  # the working directory is gone
+        return root.absolute()
+    return root
 
 
 def entry_path(root: Path, seq: int) -> Path:
@@ -104,7 +112,7 @@ class Ledger:
         while (data := _next_entry(root, len(entries) + 1)) is not None:
             entries.append(_checked(data, len(entries) + 1, hashes[-1] if hashes else NO_HASH))
             hashes.append(hashlib.sha256(data).hexdigest())
-        return cls(root, tuple(entries), tuple(hashes))
+        return cls(absolute(root), tuple(entries), tuple(hashes))
 
     @property
     def head(self) -> tuple[int, str]:

@@ -34,6 +34,12 @@ def open_plain(path: Path) -> BufferedReader:
     return os.fdopen(descriptor, "rb")
 
 
+def plain_reason(error: Exception) -> str:
+    """Why a file cannot be read, in one line; what Arrow tells of the system's errors repeats them thrice."""
+    number = getattr(error, "errno", None)
+    return os.strerror(number) if number else (str(error).splitlines() or [type(error).__name__])[0]
+
+
 def read_plain(path: Path, most_bytes: int) -> bytes:
     """The bytes of a file.
 

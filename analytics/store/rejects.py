@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from kubedossier.analytics.errors import StorageError
 from kubedossier.analytics.schema import FileRef
+from kubedossier.analytics.store.plain import plain_reason
 
 _BLOCK_BYTES = 4 * 1024 * 1024
 
@@ -74,7 +75,7 @@ def read_rejects(root: Path, file: FileRef) -> Iterator[Reject]:
                 yield from map(_read_line, lines)
     except (OSError, ValueError, msgspec.MsgspecError) as error:
         raise StorageError(
-            f"Cannot read the rejects in '{file.path}': {error}", hint="Run 'kubedossier verify'."
+            f"Cannot read the rejects in '{file.path}': {plain_reason(error)}", hint="Run 'kubedossier verify'."
         ) from error
 
 

@@ -30,7 +30,7 @@ from kubedossier.analytics.schema import FileRef
 from kubedossier.analytics.store import witness
 from kubedossier.analytics.store.entries import is_archive_id, parse_object, read_entry
 from kubedossier.analytics.store.intact import forget
-from kubedossier.analytics.store.ledger import NO_HASH, Entry, Ledger, entry_bytes, entry_path
+from kubedossier.analytics.store.ledger import NO_HASH, Entry, Ledger, absolute, entry_bytes, entry_path
 from kubedossier.analytics.store.plain import open_plain
 from kubedossier.analytics.store.unfinished import unfinished
 
@@ -220,7 +220,7 @@ def _walk(root: Path) -> tuple[Ledger, list[Finding]]:
                 findings.append(Finding("chain-broken", where, f"prev {prev}", f"prev {entry.get('prev')}"))
         entries.append(entry or _NOTHING_SAID)
         hashes.append(hashlib.sha256(data).hexdigest())
-    return Ledger(root, tuple(entries), tuple(hashes)), findings
+    return Ledger(absolute(root), tuple(entries), tuple(hashes)), findings
 
 
 def repeated(ledger: Ledger) -> Iterator[Finding]:

@@ -53,12 +53,21 @@ def append(archive_id: str, seq: int, digest: str, at: str, *, back: bool = Fals
         torn = size > 0 and os.pread(descriptor, 1, size - 1) != b"\n"
         line = b"\n" * torn + f"{'back-to ' if back else ''}{seq} {digest} {at} {archive_id}\n".encode("ascii")
         if os.write(descriptor, line) != len(line):
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         fsync(descriptor)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error
     finally:
         os.close(descriptor)
     if not size:
         fsync_folder(path.parent.resolve())
+
+
+def reason(error: OSError | RuntimeError) -> str:
+    """Why a witness file could not be used, in one line for people."""
+    if isinstance(error, OSError) and error.filename:
+        return f"'{error.filename}': {error.strerror}"
+    return str(error)
 
 
 def heads(archive_id: str) -> dict[int, str]:

@@ -267,3 +267,22 @@ def test_verify_names_what_only_a_staged_entry_knows(case, nursery):
     assert nursery.run(case, "import", "more.ndjson").code == 0
     assert not (archive / name).exists()
     assert "warning" not in nursery.run(case, "verify").err
+
+
+@pytest.mark.parametrize("name", ["s3:x", "http:", 'it\'s "odd" *?[x]', "a=b\n%s", "x" * 255])
+def test_an_archive_may_have_any_name(tmp_path, nursery, name):
+    write_input(tmp_path / "more.ndjson", 0, 20)
+    write_input(tmp_path / "other.ndjson", 10, 30)
+
+    def call(*argv):
+        return nursery.run(tmp_path, "--archive", name, *argv)
+
+    assert call("import", "more.ndjson").code == 4
+    assert call("import", "other.ndjson").out.startswith("21 received: 10 new, 10 duplicate")
+    assert call("compact").code == call("gc", "--yes").code == call("status").code == 0
+    assert call("query", "--sql", "select count(*) from records", "-f", "csv").out.split() == ["count_star()", "30"]
+    assert call("report", "--period", "2024-09", "-f", "json", "-o", "report.json").code == 0
+    assert call("bundle", "2024-09", "-o", "bundle.zip").code == 0
+    assert call("export", "ocsf", "-o", "events.ndjson").code == 0
+    deep = call("verify", "--deep")
+    assert deep.code == 0, deep

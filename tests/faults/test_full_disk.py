@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from faultkit import straced
+from faultkit.disk import QUOTA
 from faultkit.workload import acknowledged
 
 FULL = """
@@ -99,6 +100,60 @@ def test_a_full_disk_leaves_the_old_file_or_a_whole_new_one(output_benches, name
     assert 7 in _wherever_it_fills_up(output_benches(name, True), lambda sizes: sample(sizes, 1))
 
 
+def _within_a_quota(bench, action, at):
+    """What is wrong after a write beyond a quota: with the archive, the exit code or what was told."""
+    case = bench.case()
+    run = bench.run(case, action=action, at=at)
+    wrong = bench.wrong_exit(run, killed=False)
+    if run.code == 7 and not all(one in run.err for one in ("Disk quota exceeded", "Free some space", "disk/")):
+        wrong.append(f"not told what, where and what to do: {run.err}")
+    if run.code == 7 and run.err.count("\nerror: ") + run.err.startswith("error: ") != 1:
+        wrong.append(f"not one error: {run.err}")
+    wrong += bench.wrong(case, acknowledged(run.out))
+    wrong += [f"left {one}" for one in case.rglob(".kubedossier-*")]
+    shutil.rmtree(case)
+    return [f"{bench.name}, {action} at call {at}: {one}" for one in wrong]
+
+
+def _quotas(bench, choose):
+    cases = itertools.product(range(1, bench.count() + 1), QUOTA)
+    return [one for at, action in choose(cases) for one in _within_a_quota(bench, action, at)]
+
+
+@pytest.mark.parametrize("name", ["first", "next", "compact", "gc", "retract", "rederive", "retry"])
+def test_a_quota_that_is_used_up_is_told_like_a_full_disk(benches, name, sample):
+    wrong = _quotas(benches(name), lambda cases: sample(cases, 6))
+    assert not wrong, "\n".join(wrong)
+
+
+def test_a_quota_that_is_used_up_is_told_like_a_full_disk_by_a_snapshot(snapshots, sample):
+    wrong = _quotas(snapshots, lambda cases: sample(cases, 4))
+    assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.parametrize("name", ["bundle", "report"])
+def test_a_quota_that_is_used_up_leaves_the_old_file_or_a_whole_new_one(output_benches, name, sample):
+    wrong = _quotas(output_benches(name, True), lambda cases: sample(cases, 4))
+    assert not wrong, "\n".join(wrong)
+
+
+def test_a_quota_that_is_used_up_leaves_no_part_of_an_export(benches, nursery):
+    case = benches("compact").case()
+    argv = ("export", "ocsf", "-o", "disk/events.ndjson")
+    whole, made = nursery.run(case, *argv), case / "disk" / "events.ndjson"
+    assert (whole.code, whole.calls > 3) == (0, True)
+    written = made.read_bytes()
+    for at, action in itertools.product(range(1, whole.calls + 1), QUOTA):
+        made.unlink(missing_ok=True)
+        run = nursery.run(case, *argv, action=action, at=at)
+        assert run.code in (0, 7), run  # that it cannot be remembered which files are sound stops nobody
+        told = f"'disk/events.ndjson'{'' if 'Cannot' in run.err else ' failed'}: Disk quota exceeded\nFree some space"
+        assert run.code == 0 or told in run.err
+        found = made.read_bytes() if made.exists() else None
+        assert found == written or (run.code == 7 and found is None)  # the folder's sync comes after its name
+        assert not list(case.rglob(".kubedossier-*"))
+
+
 @pytest.mark.parametrize("blocks", [0, 1, 4, 8, 12, 16, 28])
 def test_a_file_that_may_not_grow_is_a_plain_error(imports, blocks):
     case = imports.case()
@@ -154,3 +209,74 @@ def test_what_could_not_be_witnessed_is_told(benches, nursery, name):
     run = nursery.run(case, *bench.argv)
     assert run.code == bench.scenario.done
     assert "warning: The archive's head could not be witnessed" in run.err
+
+
+PARTS = ("", "ledger", "events", "events/month=2024-09", "rejects", "tmp", ".lock")
+LOCKED_PART = """
+set -e
+mount --bind "$1" "$1"
+mount -o remount,bind,ro "$1"
+shift
+set +e
+"$@"
+echo $? > code
+"""
+
+
+def _one_plain_error(code, out, err):
+    """Whether a run ended as a failure of the storage: one error with its hint, and nothing that was acknowledged."""
+    errors = [line for line in err.splitlines() if line.startswith("error: ")]
+    return code == 7 and len(errors) == 1 and "'" in errors[0] and not acknowledged(out) and "Errno" not in err
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_a_part_of_an_archive_that_is_read_only_is_a_plain_error(benches, part):
+    bench = benches("next")
+    case = bench.case()
+    ended = _alone(LOCKED_PART, case, f"disk/A/{part}", *straced.command(case, "import", "more.ndjson"))
+    assert _one_plain_error(int((case / "code").read_text()), ended.stdout, ended.stderr), ended
+    assert not bench.wrong(case, 0)
+
+
+@pytest.mark.parametrize("part", PARTS)
+@pytest.mark.parametrize("mode", [0o000, 0o444, 0o555])
+def test_a_part_of_an_archive_without_permission_is_a_plain_error(benches, part, mode):
+    bench = benches("next")
+    case = bench.case()
+    path = case / "disk" / "A" / part
+    before = path.stat().st_mode
+    path.chmod(mode if path.is_dir() else mode & 0o444)
+    run = straced.cli(case, "import", "more.ndjson", before=straced.unprivileged())
+    path.chmod(before)
+    if part in ("", "events") and mode == 0o555:  # all that is written lies in the folders below
+        assert run.code == bench.scenario.done
+        return
+    assert _one_plain_error(run.code, run.out, run.err), run
+    assert not bench.wrong(case, 0)
+
+
+@pytest.mark.parametrize("argv", [("import", "more.ndjson"), ("compact",), ("gc", "--yes"), ("status",), ("verify",)])
+@pytest.mark.parametrize("closed", ["read-only", "file", "witness", "kubedossier", ""])
+def test_a_witness_that_may_not_be_used_is_one_plain_line(benches, argv, closed):
+    case = benches("compact" if argv == ("compact",) else "gc").case()
+    state = case / "disk" / "state"
+    file = next(state.glob("kubedossier/witness/*"))
+    if closed == "read-only":
+        ended = _alone(LOCKED_PART, case, str(file), *straced.command(case, *argv))
+        code, err = int((case / "code").read_text()), ended.stderr
+    else:
+        path = file if closed == "file" else next(one for one in file.parents if one.name == (closed or "state"))
+        before = path.stat().st_mode
+        path.chmod(0)
+        run = straced.cli(case, *argv, before=straced.unprivileged())
+        code, err = run.code, run.err
+        path.chmod(before)
+    lines = [line for line in err.splitlines() if line.startswith(("error: ", "warning: ")) and str(state) in line]
+    if argv[0] in ("status", "verify") and closed == "read-only":
+        assert (code, lines) == (0, [])
+        return
+    assert len(lines) == 1, err
+    assert (code in (0, 4)) == lines[0].startswith("warning: The archive's head could not be witnessed: "), err
+    assert code in (0, 4, 7)
+    assert "Errno" not in err
+    assert "Traceback" not in err

@@ -19,6 +19,8 @@ import click
 from kubedossier.analytics.errors import StorageError, UsageError
 
 _LAST_STREAM = 2
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+_MAY_YOU = "Does the folder exist, and may you write in it?"
 _NEW = os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_RDWR | os.O_CLOEXEC
 
 
@@ -163,9 +165,8 @@ def complete_file(path: Path) -> Iterator[IO[bytes]]:
     try:
         descriptor = os.open(draft, _NEW, 0o666)
     except OSError as error:
-        raise StorageError(
-            f"Cannot write '{path}': {error.strerror}", hint="Does the folder exist, and may you write in it?"
-        ) from error
+        hint = "Free some space, then run it again." if error.errno in _FULL else _MAY_YOU
+        raise StorageError(f"Cannot write '{path}': {error.strerror}", hint=hint) from error
     try:
         with os.fdopen(descriptor, "w+b") as file:
             yield file
@@ -178,9 +179,8 @@ def complete_file(path: Path) -> Iterator[IO[bytes]]:
         with suppress(OSError):
             draft.unlink()
         if isinstance(error, OSError):
-            full = error.errno in (errno.ENOSPC, errno.EDQUOT)
             raise StorageError(
                 f"Writing '{path}' failed: {error.strerror or error}",
-                hint=f"{'Free some space' if full else 'Check the disk'}, then run it again.",
+                hint=f"{'Free some space' if error.errno in _FULL else 'Check the disk'}, then run it again.",
             ) from error
         raise

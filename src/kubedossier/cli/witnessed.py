@@ -18,4 +18,4 @@ def warn_unless_witnessed(root: Path) -> None:
         if seq not in witness.heads(ledger.archive_id):
             witness.append(ledger.archive_id, seq, digest, ledger.entries[-1]["at"])
     except (OSError, RuntimeError) as error:
-        warn(f"The archive's head could not be witnessed: {error}")
+        warn(f"The archive's head could not be witnessed: {witness.reason(error)}")

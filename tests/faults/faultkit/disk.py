@@ -19,6 +19,7 @@ from pathlib import Path
 
 # What happens at the chosen call. "after": the call was done, and its result lost, as on a network file system.
 ACTIONS = ("eio", "enospc", "eio-after", "kill", "torn-enospc", "torn-kill")
+QUOTA = ("edquot", "torn-edquot")  # as a full disk, told as what it is
 FSYNC = "fsync-eio"  # counts calls of fsync only
 _ERRNO = {
     "eio": errno.EIO,
@@ -26,6 +27,8 @@ _ERRNO = {
     "enospc": errno.ENOSPC,
     "eio-after": errno.EIO,
     "torn-enospc": errno.ENOSPC,
+    "edquot": errno.EDQUOT,
+    "torn-edquot": errno.EDQUOT,
 }
 
 
