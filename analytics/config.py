@@ -17,6 +17,7 @@ from kubedossier.analytics.errors import UsageError
 from kubedossier.analytics.jobs import DeliveryConfig, JobConfig, mistake, moves
 from kubedossier.analytics.own_rules import OwnRule, OwnRules
 from kubedossier.analytics.own_rules import mistake as mistake_in_rules
+from kubedossier.analytics.there import is_file
 from kubedossier.analytics.threshold_tables import read_thresholds
 from kubedossier.analytics.thresholds import Thresholds
 from kubedossier.analytics.toml_tables import Tables, Where, nearest, parsed
@@ -130,7 +131,7 @@ def find_config(environ: Mapping[str, str] = os.environ, folder: Path | None = N
     """The configuration file that holds here: in the (current) folder, else the user's own, else None."""
     home = environ.get("XDG_CONFIG_HOME") or str(Path(environ.get("HOME", "~")).expanduser() / ".config")
     candidates = ((folder or Path()) / FILE_NAME, Path(home) / "kubedossier" / FILE_NAME)
-    return next((path for path in candidates if path.is_file()), None)
+    return next((path for path in candidates if is_file(path)), None)
 
 
 def read_config(path: Path | None) -> Config:

@@ -19,6 +19,7 @@ from kubedossier.analytics.checks import Check
 from kubedossier.analytics.errors import KubedossierError
 from kubedossier.analytics.store import witness
 from kubedossier.analytics.store.ledger import Ledger, read_time
+from kubedossier.analytics.there import is_folder
 
 LEAST_FREE_BYTES = 256 * 1024 * 1024
 ENOUGH_FREE_BYTES = 2 * 1024 * 1024 * 1024
@@ -59,7 +60,7 @@ def _program() -> Check:
 def _archive(root: Path, ledger: Ledger) -> Check:
     if not ledger.entries:
         place = _nearest(root)
-        if not (place.is_dir() and os.access(place, os.W_OK | os.X_OK)):
+        if not (is_folder(place) and os.access(place, os.W_OK | os.X_OK)):
             return Check("archive", "failed", f"'{root}' cannot be made: '{place}' may not be written", _OTHER)
         return Check("archive", "ok", f"none at '{root}' yet", "'kubedossier snapshot' or 'import' makes it.")
     seq, digest = ledger.head

@@ -19,6 +19,7 @@ from pathlib import Path
 from kubedossier.analytics.errors import StorageError
 from kubedossier.analytics.store.commit import storage_errors
 from kubedossier.analytics.store.folders import fsync
+from kubedossier.analytics.there import is_folder
 
 MODE = 0o644
 LEFT_S = 3600
@@ -134,7 +135,7 @@ def _copy(folder: Path, name: str, data: bytes) -> Iterator[_Copy]:
         raise StorageError(
             f"'{folder}' is a symbolic link; nothing was delivered", hint="Name the folder itself in 'deliver'."
         )
-    if not folder.is_dir():
+    if not is_folder(folder):
         raise StorageError(
             f"There is no folder '{folder}' to deliver to; nothing was delivered", hint="Make it, or mount it."
         )

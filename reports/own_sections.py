@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from kubedossier.analytics.catalogue import Query
 from kubedossier.analytics.errors import UsageError
 from kubedossier.analytics.library import library
+from kubedossier.analytics.there import is_file
 from kubedossier.reports.composing import check
 from kubedossier.reports.evidence import Collection, written
 from kubedossier.reports.gathering import BY_EVENT, gathered, parts_of
@@ -139,7 +140,7 @@ def _known(folder: Path, queries: str | Path | None) -> Mapping[str, Query]:
 
 def _read(folder: Path, name: str, known: Mapping[str, Query]) -> OwnSource:
     path = folder / f"{name}{SUFFIX}"
-    if not _NAME.fullmatch(name) or not path.is_file():
+    if not _NAME.fullmatch(name) or not is_file(path):
         there = sorted(one.name.removesuffix(SUFFIX) for one in folder.glob(f"*{SUFFIX}"))
         near = difflib.get_close_matches(name, there, n=1, cutoff=0.5)
         hint = f"Did you mean '{near[0]}'?" if near else f"There are {', '.join(there)}." if there else ""

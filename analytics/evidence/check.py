@@ -51,6 +51,7 @@ from kubedossier.analytics.store import witness
 from kubedossier.analytics.store.entries import is_archive_id, read_entry
 from kubedossier.analytics.store.ledger import NO_HASH, Entry, Ledger
 from kubedossier.analytics.store.verify import Finding, repeated
+from kubedossier.analytics.there import is_file, is_folder
 
 _HEAD = re.compile(r"([0-9]{1,8}):([0-9a-f]{64})")
 
@@ -95,7 +96,7 @@ class _State:
 def is_bundle(path: Path) -> bool:
     """Whether a path looks like a bundle rather than an archive: a file, or a folder with anything named bagit.txt."""
     with suppress(OSError):  # whoever reads what lies there will say so
-        return path.is_file() or os.path.lexists(path / "bagit.txt")
+        return is_file(path) or os.path.lexists(path / "bagit.txt")
     return False
 
 
@@ -111,7 +112,7 @@ def check_bundle(path: Path, *, head: tuple[int, str] | None = None) -> BundleVe
     """
     with ExitStack() as stack:
         try:
-            bag: Bag = FolderBag(path) if path.is_dir() else stack.enter_context(ZipBag(path))
+            bag: Bag = FolderBag(path) if is_folder(path) else stack.enter_context(ZipBag(path))
         except (zipfile.BadZipFile, ValueError, NotImplementedError, OverflowError) as error:
             return _unreadable(path, error)
         state = _State(bag, list(bag.findings))

@@ -12,6 +12,7 @@ from kubedossier.analytics.schema import FileRef
 from kubedossier.analytics.store.damage import replaced
 from kubedossier.analytics.store.ledger import Entry, Ledger, read_time
 from kubedossier.analytics.store.verify import Finding, changed, verify
+from kubedossier.analytics.there import is_file
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +139,7 @@ def refuse(findings: Iterable[Finding], what: str) -> None:
 
 def _report(root: Path, subject: Subject, named: Path | None) -> Path | None:
     path = named or root / "reports" / subject.month / f"monthly-{subject.month}.pdf"
-    if named is None and not path.is_file():
+    if named is None and not is_file(path):
         return None
     try:
         with path.open("rb") as file:

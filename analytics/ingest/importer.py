@@ -25,6 +25,7 @@ from kubedossier.analytics.ingest.row import Record
 from kubedossier.analytics.ingest.sources import FORMATS, SkippedRecord, csv_context, derive, expand
 from kubedossier.analytics.ingest.sources.framing import Framed, frame_pieces
 from kubedossier.analytics.ingest.staged import Receipt
+from kubedossier.analytics.there import is_file, is_folder, is_there
 
 BLOCK_BYTES = 2 * 1024 * 1024
 """What is read and derived at a time: twice as much saves a twentieth of the time and costs 130 MB."""
@@ -142,7 +143,7 @@ class _Source:
             return
         path = Path(self.name)
         try:
-            inside = path.resolve().relative_to(archive.resolve()).parts if archive.exists() else ()
+            inside = path.resolve().relative_to(archive.resolve()).parts if is_there(archive) else ()
         except (ValueError, OSError, RuntimeError):
             inside = ()
         if len(inside) > 1 and inside[0] in OWN_FOLDERS:
@@ -151,9 +152,9 @@ class _Source:
                 hint="What is there is the archive's own; 'kubedossier rejects --retry' reads rejects again.",
             )
         try:
-            if path.is_dir():
+            if is_folder(path):
                 raise UsageError(f"'{path}' is a folder", hint=f"Name its files: {path}/*")
-            if path.exists() and not path.is_file():
+            if is_there(path) and not is_file(path):
                 return  # a pipe may be opened once only: whoever writes to it would take the first close for the end
             self.size_bytes = path.stat().st_size
             path.open("rb").close()

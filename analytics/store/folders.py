@@ -16,6 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from kubedossier.analytics.errors import IntegrityError
+from kubedossier.analytics.there import is_file, is_there
 
 FOLDER_MODE, FILE_MODE = 0o700, 0o600
 NOT_EVIDENCE = frozenset(("reports", "lost+found"))
@@ -61,7 +62,7 @@ def make_folder(path: Path) -> None:
 
 def make_root(path: Path) -> None:
     """The archive's own folder, durable up to the root of its file system as far as it may be read."""
-    if not path.exists():
+    if not is_there(path):
         path.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
         path.chmod(FOLDER_MODE)
     real = path.resolve()
@@ -99,7 +100,7 @@ def no_place(path: Path) -> IntegrityError:
     what = "should be a folder of the archive and is none"
     if path.is_symlink():
         what = "is a symbolic link"
-    elif not path.is_file():
+    elif not is_file(path):
         what = "is neither a file nor a folder"
     return IntegrityError(f"'{path}' {what}", hint="Move it away; an archive holds its folders and files itself.")
 

@@ -20,6 +20,7 @@ from kubedossier.analytics.schema import FORMAT_VERSION, FileRef
 from kubedossier.analytics.store.entries import parse_object, problem_of
 from kubedossier.analytics.store.entries import read_time as read_time  # with time_text, for all who read the ledger
 from kubedossier.analytics.store.plain import NotPlainError, read_plain
+from kubedossier.analytics.there import is_there
 
 Entry = dict[str, Any]
 
@@ -201,7 +202,7 @@ def entry_bytes(root: Path, seq: int) -> bytes | None:
 def _next_entry(root: Path, seq: int) -> bytes | None:
     """The bytes of an entry; None at the end, which is not where one alone is missing."""
     data = _read_entry(root, seq)
-    if data is None and entry_path(root, seq + 1).exists():
+    if data is None and is_there(entry_path(root, seq + 1)):
         data = _read_entry(root, seq)  # a writer at work may have added both meanwhile
         if data is None:
             raise _broken(f"Ledger entry {seq} is missing, and the one after it is there")

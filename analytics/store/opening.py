@@ -14,6 +14,7 @@ from pathlib import Path
 from kubedossier.analytics.errors import BusyError, IntegrityError, KubedossierError, StorageError
 from kubedossier.analytics.store.folders import FILE_MODE, NOT_EVIDENCE, no_place
 from kubedossier.analytics.store.ledger import TYPES, Ledger, entry_path
+from kubedossier.analytics.there import is_file, is_folder, is_there
 
 _OURS = frozenset(("ledger", "events", "tmp", ".lock")) | NOT_EVIDENCE
 
@@ -33,7 +34,7 @@ def lock(root: Path, wait: bool) -> int:
             raise no_place(path) if error.errno == errno.ELOOP else error from None
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-            if path.exists() and os.path.samestat(os.fstat(descriptor), path.lstat()):
+            if is_there(path) and os.path.samestat(os.fstat(descriptor), path.lstat()):
                 return descriptor
             os.close(descriptor)  # somebody removed or replaced it meanwhile: what we hold excludes nobody
         except BlockingIOError:
@@ -52,13 +53,13 @@ def to_be_made(root: Path) -> bool:
     Raises:
         StorageError: the folder holds something else.
     """
-    if root.is_symlink() and not root.is_dir():
+    if root.is_symlink() and not is_folder(root):
         raise StorageError(f"'{root}' is a broken symbolic link", hint="Name another folder with --archive.")
-    if not root.exists():
+    if not is_there(root):
         return True
-    if not root.is_dir():
+    if not is_folder(root):
         raise StorageError(f"'{root}' is a file, not an archive", hint="Name a folder with --archive.")
-    if entry_path(root, 1).exists():
+    if is_there(entry_path(root, 1)):
         return False
     foreign = {one.name for one in root.iterdir()} - _OURS
     if foreign:
@@ -76,7 +77,7 @@ def refuse_loss(root: Path, entries: int) -> None:
         IntegrityError: it is so.
     """
     numbers = [int(name[:8]) for name in os.listdir(root / "ledger") if re.fullmatch(r"[0-9]{8}\.json", name)]  # noqa: PTH208
-    if max(numbers, default=0) > entries or (not entries and any(one.is_file() for one in root.glob("events/*/*"))):
+    if max(numbers, default=0) > entries or (not entries and any(is_file(one) for one in root.glob("events/*/*"))):
         raise IntegrityError(
             f"Ledger entry {entries + 1} is missing in '{root}', and what came after it is there",
             hint="Run 'kubedossier verify' for the whole list, then restore the ledger from a backup.",

@@ -33,6 +33,7 @@ from kubedossier.analytics.store.intact import forget
 from kubedossier.analytics.store.ledger import NO_HASH, Entry, Ledger, absolute, entry_bytes, entry_path
 from kubedossier.analytics.store.plain import open_plain
 from kubedossier.analytics.store.unfinished import unfinished
+from kubedossier.analytics.there import is_folder, is_there
 
 Level = Literal["quick", "default", "deep"]
 _ENTRY_NAME = re.compile(r"[0-9]{8}\.json")
@@ -118,7 +119,7 @@ def _verify(
 ) -> Verdict:
     """All steps, once."""
     try:
-        if not entry_path(root, 1).exists() and not (root / "ledger").is_dir():
+        if not is_there(entry_path(root, 1)) and not is_folder(root / "ledger"):
             raise StorageError(f"There is no archive at '{root}'", hint="Name it with --archive.")
         findings = list(_numbering(root))
         heads = witness.known_heads(_archive_id(root))  # before the ledger: a writer at work may be faster than we are
@@ -263,7 +264,7 @@ def _presence(ledger: Ledger, level: Level) -> tuple[list[Finding], tuple[str, .
                 found.append(Finding("file-unreadable", name, "a folder that may be read", closed))
             elif path.is_symlink():
                 found.append(Finding("link", name, "no symbolic link", str(path.readlink())))
-            elif not path.is_dir() and name not in known:
+            elif not is_folder(path) and name not in known:
                 strangers.append(name)
     unknown, moving = _strangers(root, strangers, level)
     return found + unknown, moving
@@ -321,7 +322,7 @@ def _below(folder: Path) -> Iterator[tuple[Path, str]]:
     """What lies in a folder and the folders in it; with the reason where a folder cannot be read."""
     if folder.is_symlink():
         yield folder, ""
-    elif folder.is_dir():
+    elif is_folder(folder):
         try:
             inside = sorted(folder.iterdir())
             links = {path for path in inside if path.is_symlink()}
@@ -330,7 +331,7 @@ def _below(folder: Path) -> Iterator[tuple[Path, str]]:
             return
         for path in inside:
             yield path, ""
-            if path not in links and path.is_dir():
+            if path not in links and is_folder(path):
                 yield from _below(path)
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from kubedossier.analytics.errors import StorageError
 from kubedossier.analytics.store.folders import FILE_MODE, FOLDER_MODE, fsync, fsync_folder
 from kubedossier.analytics.store.plain import open_plain
+from kubedossier.analytics.there import is_folder, is_there
 
 _LINE = re.compile(rb"(back-to )?(0|[1-9]\d{0,8}) ([0-9a-f]{64}) \d{4}-\d\d-\d\dT[\d:.]+Z(?: ([0-9a-f-]{36}))?")
 
@@ -27,7 +28,7 @@ def path_of(archive_id: str) -> Path:
         RuntimeError: there is neither, nor a home.
     """
     if named := os.environ.get("KUBEDOSSIER_WITNESS"):
-        return Path(named) / f"{archive_id}.jsonl" if Path(named).is_dir() else Path(named)
+        return Path(named) / f"{archive_id}.jsonl" if is_folder(Path(named)) else Path(named)
     state = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
     return Path(state) / "kubedossier" / "witness" / f"{archive_id}.jsonl"
 
@@ -109,7 +110,7 @@ def known_heads(archive_id: str) -> dict[int, str]:
 
 
 def _make_folders(path: Path) -> None:
-    missing = [one for one in (path, *path.parents) if not one.exists()]
+    missing = [one for one in (path, *path.parents) if not is_there(one)]
     for folder in reversed(missing):
         folder.mkdir(mode=FOLDER_MODE, exist_ok=True)
         folder.chmod(FOLDER_MODE)

@@ -220,7 +220,7 @@ def test_only_files_of_the_period_are_opened(archive_path):
     assert archive.query("top_users", period="2026-10")["previous_events"].to_list() == [1]
     by_month["2026-09"].write_bytes(b"unreadable")
     assert archive.query("activity_by_day", period="2026-10")["events"].sum() == 1
-    with pytest.raises(StorageError):
+    with pytest.raises(IntegrityError, match="month=2026-09"):
         archive.query("top_users", period="2026-10")
 
 

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from kubedossier.analytics.errors import IncompleteError, UsageError
+from kubedossier.analytics.there import is_file, is_folder
 from kubedossier.cli import Settings, cli, example
 from kubedossier.cli.output import write_line
 
@@ -265,7 +266,7 @@ def _check_ours(folder: Path) -> int:
     from kubedossier.analytics.store.ledger import Ledger
 
     elsewhere = "Name another folder: kubedossier demo demo-dossier"
-    if folder.is_file() or (folder.is_dir() and any(folder.iterdir()) and not (folder / "ledger").is_dir()):
+    if is_file(folder) or (is_folder(folder) and any(folder.iterdir()) and not is_folder(folder / "ledger")):
         raise UsageError(f"'{folder}' is there already and is no archive", hint=elsewhere)
     port = 0
     for entry in Ledger.read(folder).entries:

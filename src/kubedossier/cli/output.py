@@ -17,6 +17,7 @@ from typing import IO
 import click
 
 from kubedossier.analytics.errors import StorageError, UsageError
+from kubedossier.analytics.there import is_file, is_there
 
 _LAST_STREAM = 2
 _FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -159,7 +160,7 @@ def complete_file(path: Path) -> Iterator[IO[bytes]]:
     from kubedossier.analytics.store.folders import fsync, fsync_folder
 
     target = path.resolve() if path.is_symlink() else path
-    if target.exists() and not target.is_file():
+    if is_there(target) and not is_file(target):
         raise UsageError(f"'{path}' is no file", hint="Name a file; most commands write to stdout without -o.")
     draft = target.with_name(f".kubedossier-{os.urandom(8).hex()}")
     try:

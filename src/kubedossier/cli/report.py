@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
+from kubedossier.analytics.there import is_folder
 from kubedossier.cli import PERIODS, Settings, example
 
 if TYPE_CHECKING:
@@ -183,7 +184,7 @@ def _check_output(output: str | None, formats: tuple[str, ...]) -> None:
     from kubedossier.analytics.errors import UsageError
     from kubedossier.cli.output import write_bytes
 
-    if output and len(formats) > 1 and not Path(output).is_dir():
+    if output and len(formats) > 1 and not is_folder(Path(output)):
         what = "standard output takes one format" if output == "-" else f"'{output}' is no folder"
         raise UsageError(f"{len(formats)} formats, but {what}", hint="Name a folder with -o, or one format with -f.")
     if output == "-" and formats == ("pdf",):
@@ -290,7 +291,7 @@ def _deliver(data: bytes, output: str | None, root: Path, period: Period, name: 
         write_bytes(data)
         return
     path = Path(output) if output else root / "reports" / period.label / name
-    if path.is_dir():
+    if is_folder(path):
         path /= name
     if not output:
         try:

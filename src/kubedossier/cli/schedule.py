@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import click
 
 from kubedossier.analytics.errors import UsageError
+from kubedossier.analytics.there import is_folder
 from kubedossier.cli import Settings, example
 from kubedossier.cli.diagnostics import detail, say, warn
 from kubedossier.cli.output import complete_file, visible, write_line, write_text
@@ -185,7 +186,7 @@ def install(
     else:
         files = installing.systemd(call) if system == "systemd" else installing.cron(call)
         for one in installing.writable(call):
-            if not one.is_dir():
+            if not is_folder(one):
                 warn(f"'{one}' is not there yet; make it before, for '{call.user}' to write in")
     for name, text in files.items():
         if output is None:
