@@ -93,8 +93,12 @@ class Pages:
         Raises:
             StorageError: the archive cannot be read; at once, before the first event is taken.
         """
-        source = self._current()
-        _, order = self._order(source, asked)
+
+        def ordered() -> tuple[Source, Order]:
+            source = self._current()
+            return source, self._order(source, asked)[1]
+
+        source, order = settled(ordered)
         end = order.total if not asked.limit else min(order.total, asked.offset + asked.limit)
         return (
             row

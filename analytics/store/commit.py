@@ -72,6 +72,8 @@ def storage_errors(doing: str, kept: str = "nothing of this step was committed")
 
 def remedy(error: OSError, other: str) -> str:
     """What to do about an error of the disk: one that is full, or a quota that is used up, need no other check."""
+    if error.errno == errno.EMFILE:  # each month that is written to is a file
+        return "Allow more open files (ulimit -n 4096)"
     return "Free some space" if error.errno in (errno.ENOSPC, errno.EDQUOT) else other
 
 

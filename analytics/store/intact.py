@@ -174,7 +174,8 @@ def _remembered(archive_id: str) -> dict[str, int]:
 
 def _remember(ledger: Ledger, known: Mapping[str, int]) -> None:
     live = {one.sha256 for one in ledger.files.values()}
-    kept = sorted(f"{line} {day}\n" for line, day in known.items() if line[:64] in live)
+    today = _today()
+    kept = sorted(f"{line} {day}\n" for line, day in known.items() if line[:64] in live and _counts(day, today))
     data = "".join(kept).encode("ascii", "replace")
     with suppress(OSError, RuntimeError):
         path = _path(ledger.archive_id)

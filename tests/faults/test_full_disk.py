@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import shutil
 import subprocess
 from pathlib import Path
@@ -176,6 +177,36 @@ def test_a_read_only_archive_is_a_plain_error(imports):
     assert (case / "code").read_text() == "7\n"
     assert "Read-only file system" in ended.stderr
     assert "Traceback" not in ended.stderr
+    assert not imports.wrong(case, 0)
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ("query", "top_users"),
+        ("verify", "--deep"),
+        ("status",),
+        ("report", "--period", "2024-09", "-f", "json", "-o", "report.json"),
+        ("bundle", "2024-09", "-o", "bundle.zip"),
+        ("export", "ocsf", "-o", "events.ndjson"),
+    ],
+    ids=lambda argv: argv[0],
+)
+def test_a_read_only_archive_is_read_where_nothing_can_be_remembered_either(benches, argv):
+    case = benches("compact").case()
+    ended = _alone(READ_ONLY, case, *straced.command(case, *argv))
+    assert (case / "code").read_text() == "0\n", ended
+    assert "warning" not in ended.stderr
+
+
+def test_too_many_months_for_the_open_files_are_told_as_that(imports):
+    case = imports.case()
+    times = [f"20{year}-{month:02d}-03T10:00:00Z" for year in range(20, 30) for month in range(1, 13)]
+    records = [json.dumps({"time": time, "verb": "get", "message": "x"}) for time in times]
+    (case / "months.ndjson").write_text("\n".join(records))
+    limited = ("sh", "-c", 'ulimit -n 64; exec "$@"', "sh")
+    run = straced.cli(case, "import", "months.ndjson", before=limited)
+    assert (run.code, "Too many open files\nAllow more open files (ulimit" in run.err) == (7, True), run
     assert not imports.wrong(case, 0)
 
 

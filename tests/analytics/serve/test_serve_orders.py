@@ -15,6 +15,8 @@ from kubedossier.analytics.serve.field_orders import FieldOrder
 from kubedossier.analytics.serve.orders import TimeOrder, conditions, key_sql, where_sql
 from kubedossier.analytics.serve.pages import Pages
 from kubedossier.analytics.serve.parameters import SORT_KEYS, Asked
+from kubedossier.analytics.store.compact import compact
+from kubedossier.analytics.store.retention import collect_garbage
 
 FIRST = datetime(2026, 10, 1, tzinfo=UTC)
 
@@ -141,6 +143,26 @@ def test_many_who_ask_at_once_wait_for_one_answer(uneven, monkeypatch):
         found = list(pool.map(lambda n: served.page(Asked(offset=n * 11, limit=11)), range(17)))
     assert len(made) == 1
     assert sum(len(one.rows) for one in found) == 187
+
+
+@pytest.mark.parametrize("sort", ["time", "verb"])
+@pytest.mark.parametrize("ask", ["a page", "a download"])
+def test_files_that_are_replaced_and_deleted_meanwhile_are_asked_again(tmp_path, make_audits, monkeypatch, ask, sort):
+    root = tmp_path / "dossier"
+    make_audits(root, [FIRST + timedelta(minutes=number) for number in range(30)])
+    served, current, writers = Pages(root), Pages._current, [compact, collect_garbage]
+
+    def late(self):
+        source = current(self)
+        if writers:
+            assert list(writers.pop(0)(root, FIRST + timedelta(days=90)))
+            assert writers.pop(0)(root)
+        return source
+
+    monkeypatch.setattr(Pages, "_current", late)
+    asked = Asked(sort=sort, limit=30)
+    found = served.page(asked).rows if ask == "a page" else list(served.all(asked))
+    assert (len(found), writers) == (30, [])
 
 
 def test_an_order_that_failed_is_worked_out_again(uneven, monkeypatch):
